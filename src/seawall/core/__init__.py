@@ -1,0 +1,1 @@
+"""The ground: words that every room uses. Pure, and importing nothing of Seawall."""

@@ -1,0 +1,1 @@
+"""OCI formats, pure: digests, names, media types, manifests, layers. No network, no disk."""

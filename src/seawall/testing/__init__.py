@@ -1,0 +1,1 @@
+"""Public fakes and builders. Imports anything; imported by tests only."""

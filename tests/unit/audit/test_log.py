@@ -1,0 +1,77 @@
+import pytest
+import sqlalchemy as sa
+
+from seawall import audit
+from seawall.core.actor import SYSTEM, user
+
+
+class ThingHappened(audit.Event):
+    what: str
+
+
+def _record(database, clock, *names, actor=SYSTEM):
+    with database.write() as connection:
+        for name in names:
+            audit.record(
+                connection, ThingHappened(what=name, repository=name), actor=actor, at=clock.now()
+            )
+
+
+def test_events_come_back_in_order_with_their_fields(database, clock):
+    _record(database, clock, "a", "b")
+    with database.read() as connection:
+        entries = audit.read(connection)
+    assert [(1, "a"), (2, "b")] == [(e.seq, e.details()["what"]) for e in entries]
+
+
+def test_an_event_vanishes_with_its_transaction(database, clock):
+    with pytest.raises(RuntimeError), database.write() as connection:
+        audit.record(connection, ThingHappened(what="x"), actor=SYSTEM, at=clock.now())
+        raise RuntimeError
+    with database.read() as connection:
+        assert audit.head(connection).seq == 0
+
+
+def test_filters_by_kind_repository_and_actor(database, clock):
+    _record(database, clock, "a", "b")
+    _record(database, clock, "a", actor=user("eve"))
+    with database.read() as connection:
+        assert [1, 3] == [e.seq for e in audit.read(connection, only=audit.Filter(repository="a"))]
+        assert [3] == [e.seq for e in audit.read(connection, only=audit.Filter(actor="eve"))]
+        assert [] == audit.read(connection, only=audit.Filter(kinds=("Other",)))
+
+
+def test_a_whole_chain_verifies_and_names_its_head(database, clock):
+    _record(database, clock, "a", "b", "c")
+    with database.read() as connection:
+        head = audit.head(connection)
+        assert head == audit.verify(connection, noted=(head,))
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq"),
+    [
+        ("UPDATE audit_entry SET body = replace(body, 'b', 'x') WHERE seq = 2", 2),
+        ("UPDATE audit_entry SET actor = 'user:bob' WHERE seq = 1", 1),
+        ("DELETE FROM audit_entry WHERE seq = 2", 2),
+    ],
+)
+def test_finds_a_changed_or_missing_entry(database, clock, statement, seq):
+    _record(database, clock, "a", "b", "c")
+    with database.write() as connection:
+        connection.execute(sa.text(statement))
+    with database.read() as connection:
+        broken = audit.verify(connection)
+    assert isinstance(broken, audit.ChainBreak)
+    assert seq == broken.seq
+
+
+def test_a_cut_tail_is_found_by_a_noted_head(database, clock):
+    _record(database, clock, "a", "b", "c")
+    with database.read() as connection:
+        noted = audit.head(connection)
+    with database.write() as connection:
+        connection.execute(sa.text("DELETE FROM audit_entry WHERE seq = 3"))
+    with database.read() as connection:
+        assert isinstance(audit.verify(connection), audit.Head)
+        assert isinstance(audit.verify(connection, noted=(noted,)), audit.ChainBreak)
