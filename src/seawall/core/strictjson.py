@@ -17,7 +17,7 @@ from typing import Never, TypeAlias
 
 from seawall.core.errors import InvalidInputError, LimitError
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 

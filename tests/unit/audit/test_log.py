@@ -25,9 +25,13 @@ def test_events_come_back_in_order_with_their_fields(database, clock):
 
 
 def test_an_event_vanishes_with_its_transaction(database, clock):
-    with pytest.raises(RuntimeError), database.write() as connection:
-        audit.record(connection, ThingHappened(what="x"), actor=SYSTEM, at=clock.now())
-        raise RuntimeError
+    def record_and_fail():
+        with database.write() as connection:
+            audit.record(connection, ThingHappened(what="x"), actor=SYSTEM, at=clock.now())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        record_and_fail()
     with database.read() as connection:
         assert audit.head(connection).seq == 0
 

@@ -1,0 +1,1 @@
+"""What runs containers: Docker behind the small interfaces that Seawall needs."""
