@@ -1,0 +1,1 @@
+"""What is in an image and what is wrong with it: inventory, advisories, matching, reports."""

@@ -1,0 +1,100 @@
+"""What is in an image: the words of the inventory.
+
+Everything here is a fact read from the image, with the place where it was read. Nothing here says
+whether a fact is good or bad; that is the matter of matching. Texts come from the image and are
+hostile until a door escapes them; they are bounded and hold no control characters.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Ecosystem(enum.StrEnum):
+    """The package universes that the inventory knows, by their OSV names."""
+
+    DEBIAN = "Debian"
+    PYPI = "PyPI"
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    """One installed package or distribution.
+
+    Debian: `source_name` and `source_version` are of the SOURCE package, which advisories name.
+    PyPI: `name` is normalised (PEP 503); `source_name` and `source_version` are empty.
+    """
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    purl: str
+    source_name: str = ""
+    source_version: str = ""
+    architecture: str = ""
+    path: str
+    """Where the fact was found: absolute inside the image, `/var/lib/dpkg/status`."""
+    layer: str
+    """Digest (compressed, as in the manifest) of the layer that first brought this version."""
+    layer_index: int
+    """Place of that layer in the manifest, from 0 (lowest)."""
+    created_by: str = ""
+    """The instruction that made the layer, as the image's own history tells: a claim."""
+    licenses: tuple[str, ...] = ()
+    owned_by: str = ""
+    """Name of the Debian package that owns the files of this Python distribution, or empty."""
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """The Linux distribution as `/etc/os-release` names it. `id` is lower case: `debian`."""
+
+    id: str
+    version_id: str = ""
+    codename: str = ""
+    pretty_name: str = ""
+
+
+class NoticeKind(enum.StrEnum):
+    """Why the inventory may know less than the image holds."""
+
+    LIMIT = "limit"  # a bound was reached; the rest of the layer is unread
+    MALFORMED_LAYER = "malformed-layer"  # the archive breaks its format; the rest is unread
+    MALFORMED_FILE = "malformed-file"  # one package file does not parse; the others stand
+    SUSPICIOUS_PATH = "suspicious-path"  # an entry tries to leave the root; it is ignored
+    UNSUPPORTED_LAYER = "unsupported-layer"  # a media type or encoding that is not understood
+    MISSING_LAYER = "missing-layer"  # a foreign layer whose bytes are elsewhere
+    CONFIG = "config"  # the image's config does not parse or disagrees with its layers
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a reader of the report must know. `layer` is a digest, or empty."""
+
+    kind: NoticeKind
+    message: str
+    layer: str = ""
+
+
+class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer as it was read."""
+
+    digest: str
+    size: int
+    """Compressed bytes, as the manifest says."""
+    created_by: str = ""
+    files: int = 0
+    """Entries of the archive, whiteouts included."""
+    unpacked_bytes: int = 0
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was found, in a fixed order: same image, same bytes."""
+
+    components: tuple[Component, ...]
+    distribution: Distribution | None
+    notices: tuple[Notice, ...]
+    layers: tuple[LayerInfo, ...]
+    is_partial: bool
+    """True when a limit, a broken layer or a missing layer may hide components."""
+    platform: str = ""
+    config_digest: str = ""
