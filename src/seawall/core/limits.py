@@ -1,4 +1,4 @@
-"""Bounds that more than one room uses, each with its unit. A room's own bounds stand in the room."""
+"""Bounds that more than one room uses, each with its unit. A room keeps its own bounds itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,201 @@
+"""Settings: read once, frozen, safe by default. Nothing else in Seawall reads the environment.
+
+Sources, later ones win: built-in defaults, `seawall.toml` in the state directory, the command
+line. The environment only says where things are: `SEAWALL_STATE`, `SEAWALL_CONFIG_HOME`, `HOME`,
+`XDG_STATE_HOME`, `DOCKER_CONFIG`. An unknown key is an error, an unsafe value is spelled unsafe.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from seawall.core.errors import InvalidInputError
+
+SETTINGS_FILE: Final = "seawall.toml"
+SETTINGS_MAX_BYTES: Final = 256 * 1024
+DEFAULT_FEEDS_URL: Final = "https://osv-vulnerabilities.storage.googleapis.com"
+
+
+class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The web process: registry, tokens and pages on one TLS port."""
+
+    host: str = "127.0.0.1"
+    port: int = 5443
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    """Host names and addresses under which clients reach it; they stand in the certificate."""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gate process in front of the engine."""
+
+    host: str = "127.0.0.1"
+    port: int = 2376
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    socket: str = ""
+    """Path of the unix socket; empty means `run/docker.sock` in the state directory."""
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Docker Engine behind the gate."""
+
+    socket: str = ""
+    """Path of its unix socket; empty means: look at the usual places."""
+
+
+class Feeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where advisories come from."""
+
+    url: str = DEFAULT_FEEDS_URL
+    names: tuple[str, ...] = ("Debian", "PyPI")
+    stale_after_days: int = 7
+
+
+class Workers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The processes that scan."""
+
+    count: int = 1
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The contents of `seawall.toml`."""
+
+    web: Web = Web()
+    gate: Gate = Gate()
+    engine: Engine = Engine()
+    feeds: Feeds = Feeds()
+    workers: Workers = Workers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Places that belong to the person at the shell, not to the installation."""
+
+    keys: Path
+    docker: Path
+    login: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is set; each part is given only its slice."""
+
+    state: Path
+    options: Options
+    home: Home
+
+    @property
+    def database(self) -> Path:
+        return self.state / "seawall.sqlite"
+
+    @property
+    def blobs(self) -> Path:
+        return self.state / "blobs"
+
+    @property
+    def keys(self) -> Path:
+        return self.state / "keys"
+
+    @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def policy(self) -> Path:
+        return self.state / "policy.yaml"
+
+    @property
+    def gate_socket(self) -> Path:
+        named = self.options.gate.socket
+        return Path(named) if named else self.run / "docker.sock"
+
+    @property
+    def registry_hosts(self) -> tuple[str, ...]:
+        """`host:port` under every name by which this registry is reached; the first is shown."""
+        port = self.options.web.port
+        return tuple(f"{name}:{port}" for name in self.options.web.names)
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return f"https://{self.registry_hosts[0]}"
+
+
+def load(state: str | None = None) -> Settings:
+    """Read the settings of the installation in `state`, or of the default one.
+
+    Raises InvalidInputError when the file holds something that is not understood.
+    """
+    directory = Path(state or os.environ.get("SEAWALL_STATE") or _default_state()).absolute()
+    return Settings(state=directory, options=_read_options(directory / SETTINGS_FILE), home=_home())
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment that the supervised processes are started with."""
+    passed = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "XDG_STATE_HOME", "DOCKER_CONFIG")
+    return {name: os.environ[name] for name in passed if name in os.environ}
+
+
+def is_colour_wanted() -> bool:
+    """Follow the NO_COLOR convention and plain terminals."""
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _default_state() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/seawall")
+    named = os.environ.get("XDG_STATE_HOME")
+    return (Path(named) if named else _user_home() / ".local" / "state") / "seawall"
+
+
+def _user_home() -> Path:
+    return Path(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+
+
+def _home() -> Home:
+    home = _user_home()
+    own = os.environ.get("SEAWALL_CONFIG_HOME")
+    docker = os.environ.get("DOCKER_CONFIG")
+    return Home(
+        keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
+        docker=Path(docker) if docker else home / ".docker",
+        login=pwd.getpwuid(os.geteuid()).pw_name,
+    )
+
+
+def _read_options(path: Path) -> Options:
+    try:
+        with path.open("rb") as file:
+            content = file.read(SETTINGS_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return Options()
+    if len(content) > SETTINGS_MAX_BYTES:
+        raise InvalidInputError(f"{path} is larger than {SETTINGS_MAX_BYTES} bytes")
+    try:
+        options = msgspec.convert(tomllib.loads(content.decode()), Options)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise InvalidInputError(
+            f"{path}: {error}", remedy="see docs/reference/settings.md for what may stand there"
+        ) from error
+    _check(options, path)
+    return options
+
+
+def _check(options: Options, path: Path) -> None:
+    for name, port in (("web", options.web.port), ("gate", options.gate.port)):
+        if not 0 < port < 65536:
+            raise InvalidInputError(f"{path}: {name}.port {port} is not a port")
+    if not options.web.names or not options.gate.names:
+        raise InvalidInputError(f"{path}: names must not be empty")
+    if not 1 <= options.workers.count <= 64:
+        raise InvalidInputError(f"{path}: workers.count must be between 1 and 64")

@@ -1,0 +1,100 @@
+"""The loop that does the work: dispatch, claim, run, finish — until it is told to stop.
+
+One job at a time per worker; the lease is renewed by a thread beside it. An error of a job is
+kept with the job and tried again; it never ends the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from seawall.core.clock import Clock
+from seawall.core.errors import UnavailableError
+from seawall.jobs import dispatch, queue
+from seawall.store import Database
+
+IDLE_SECONDS: Final = 0.2
+RENEW_SECONDS: Final = 15.0
+
+Task: TypeAlias = Callable[[queue.Job], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """`owner` must be unique among living workers, and stay the same in the next life."""
+
+    database: Database
+    clock: Clock
+    owner: str
+    tasks: Mapping[str, Task]
+    rules: Mapping[str, dispatch.Rule]
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; a job that runs then is finished first."""
+        with self.database.write() as connection:
+            queue.release(connection, owner=self.owner, now=self.clock.now())
+        while not stop.is_set():
+            try:
+                is_busy = self.step()
+            except UnavailableError as error:
+                _log.warning("the database does not answer, trying again: %s", error)
+                is_busy = False
+            if not is_busy:
+                stop.wait(IDLE_SECONDS)
+
+    def step(self) -> bool:
+        """Do one round: new events, then one job. Returns whether there was anything to do."""
+        has_dispatched = dispatch.dispatch(
+            self.database, name="workers", rules=self.rules, now=self.clock.now()
+        )
+        job = self._claim()
+        if job is None:
+            return has_dispatched
+        self._do(job)
+        return True
+
+    def _claim(self) -> queue.Job | None:
+        kinds = tuple(self.tasks)
+        with self.database.read() as connection:
+            if not queue.is_any_due(connection, kinds=kinds, now=self.clock.now()):
+                return None
+        with self.database.write() as connection:
+            return queue.claim(connection, kinds=kinds, owner=self.owner, now=self.clock.now())
+
+    def _do(self, job: queue.Job) -> None:
+        try:
+            with self._renewing(job):
+                self.tasks[job.kind](job)
+        except Exception as error:  # the supervisor of jobs: whatever a job raises stays with it
+            _log.exception("job %s %s failed (attempt %d)", job.kind, job.key, job.attempts)
+            with self.database.write() as connection:
+                queue.fail(
+                    connection, job, owner=self.owner, error=repr(error), now=self.clock.now()
+                )
+        else:
+            with self.database.write() as connection:
+                queue.finish(connection, job, owner=self.owner)
+
+    @contextmanager
+    def _renewing(self, job: queue.Job) -> Iterator[None]:
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(RENEW_SECONDS):
+                with self.database.write() as connection:
+                    queue.renew(connection, job, owner=self.owner, now=self.clock.now())
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
