@@ -1,0 +1,1 @@
+"""The schema's history, as Alembic revisions; `seawall.store.migrate` runs them."""
