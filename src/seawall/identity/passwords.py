@@ -1,0 +1,90 @@
+"""Passwords: argon2id (RFC 9106), bounded, and equally slow for those who do not exist.
+
+Hashing costs 64 MiB and a tenth of a second, so that a stolen database is hard to search. That cost
+is also a weapon against us; therefore at most `MAX_HASHING` run at once in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+import argon2
+
+from seawall.core.errors import InvalidInputError, UnavailableError
+
+MIN_CHARACTERS: Final = 12
+MAX_BYTES: Final = 512
+MAX_HASHING: Final = 2
+HASHING_WAIT_SECONDS: Final = 10.0
+GENERATED_BYTES: Final = 18  # 144 random bits, 24 characters
+
+STRONG: Final = argon2.PasswordHasher(time_cost=2, memory_cost=64 * 1024, parallelism=1)
+
+
+class Passwords:
+    """Hashes and checks passwords. Thread-safe; both block."""
+
+    def __init__(self, hasher: argon2.PasswordHasher = STRONG) -> None:
+        self._hasher = hasher
+        self._slots = threading.BoundedSemaphore(MAX_HASHING)
+        self._dummy = hasher.hash(secrets.token_urlsafe(GENERATED_BYTES))
+
+    def hash(self, password: str) -> str:
+        """Return the PHC string of `password`."""
+        with self._slot():
+            return self._hasher.hash(_normal(password))
+
+    def is_right(self, password: str, password_hash: str | None) -> bool:
+        """Tell whether `password` fits. None stands for a user who does not exist: the same work
+        is done, and the answer is no."""
+        if len(password) > MAX_BYTES:
+            return False
+        with self._slot():
+            try:
+                self._hasher.verify(password_hash or self._dummy, _normal(password))
+            except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+                return False
+        return password_hash is not None
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=HASHING_WAIT_SECONDS):
+            raise UnavailableError(
+                "too many passwords are being checked", remedy="try again in a few seconds"
+            )
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def check_new(password: str, *, name: str) -> None:
+    """Raises InvalidInputError unless `password` may become the password of `name`.
+
+    Length is what counts (NIST SP 800-63B-4, 3.1.1.2: no rules about kinds of characters).
+    """
+    if len(password) < MIN_CHARACTERS:
+        raise InvalidInputError(
+            f"the password has fewer than {MIN_CHARACTERS} characters", remedy="take a longer one"
+        )
+    if len(_normal(password)) > MAX_BYTES or "\0" in password:
+        raise InvalidInputError(f"the password is longer than {MAX_BYTES} bytes, or holds a NUL")
+    if name in password.lower() and len(password) < len(name) + MIN_CHARACTERS:
+        raise InvalidInputError("the password is little more than the user's name")
+    if len(set(password)) < 4:
+        raise InvalidInputError("the password repeats fewer than 4 different characters")
+
+
+def generate() -> str:
+    """Return a random password."""
+    return secrets.token_urlsafe(GENERATED_BYTES)
+
+
+def _normal(password: str) -> bytes:
+    # The same key on two keyboards may give composed or decomposed characters.
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
