@@ -125,8 +125,8 @@ def _row(connection: sa.Connection, session_id: str) -> sa.Row[tuple[object, ...
 
 def _is_alive(row: sa.Row[tuple[object, ...]], now: dt.datetime) -> bool:
     created, last_seen = from_text(row.created), from_text(row.last_seen)
-    # A moment before the session began is a clock that was set back: when in doubt, end it.
-    return created <= now < from_text(row.expires) and now - last_seen < IDLE_LIFE
+    # A moment long before the session began is a clock that was set back: when in doubt, end it.
+    return created - TOUCH_EVERY <= now < from_text(row.expires) and now - last_seen < IDLE_LIFE
 
 
 def _drop_ended(connection: sa.Connection, now: dt.datetime) -> None:

@@ -17,7 +17,6 @@ Steps 1 to 5 are remembered per token; 6 to 8 are asked again every time.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import threading
 from collections import OrderedDict
@@ -93,8 +92,9 @@ class SigningKey:
     def __init__(self, key: ECKey) -> None:
         self.key = key
         self.header = {"alg": ALGORITHM, "kid": key.thumbprint(), "typ": "JWT"}
-        encoded = base64.urlsafe_b64encode(strictjson.encode(self.header))
-        self.header_segment = encoded.rstrip(b"=").decode("ascii")
+        self.header_segment, _, _ = jws.serialize_compact(
+            self.header, b"{}", key, [ALGORITHM]
+        ).partition(".")
 
     @classmethod
     def open(cls, path: Path) -> SigningKey:
