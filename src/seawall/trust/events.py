@@ -1,0 +1,20 @@
+"""What the trust room announces."""
+
+from __future__ import annotations
+
+from seawall import audit
+
+
+class KeyTrusted(audit.Event, frozen=True, kw_only=True):
+    """A key is trusted from now on, for the repositories that the patterns match."""
+
+    key_id: str
+    name: str
+    patterns: tuple[str, ...]
+
+
+class KeyDistrusted(audit.Event, frozen=True, kw_only=True):
+    """A key is no longer trusted: what only it vouched for is vouched for by nobody."""
+
+    key_id: str
+    name: str

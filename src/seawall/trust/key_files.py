@@ -1,0 +1,64 @@
+"""Key files on disk: a new one never replaces an old one, and only its owner may read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from seawall.core.errors import ConflictError, NotFoundError, UnavailableError
+from seawall.core.secret import Secret
+from seawall.trust import _pem, keys
+from seawall.trust.keys import KeyPair, PrivateKey, PublicKey
+
+PRIVATE_MODE: Final = 0o600
+PUBLIC_MODE: Final = 0o644
+
+
+def write(pair: KeyPair, *, private: Path, public: Path) -> None:
+    """Write both halves, durably. Raises ConflictError when either file exists already."""
+    for path in (private, public):
+        if os.path.lexists(path):
+            raise _exists(path)
+    _write_new(private, pair.private_pem, PRIVATE_MODE)
+    _write_new(public, pair.public_pem, PUBLIC_MODE)
+
+
+def read_public(path: Path) -> PublicKey:
+    """Read a public key. Raises NotFoundError or KeyFormatError."""
+    return keys.parse_public(_read(path))
+
+
+def read_private(path: Path, passphrase: Secret) -> PrivateKey:
+    """Read and decrypt a private key. Raises NotFoundError, KeyFormatError or PassphraseError."""
+    return keys.open_private(_read(path), passphrase)
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError as error:
+        raise UnavailableError(f"cannot write {path}: {error.strerror}") from error
+    with os.fdopen(number, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_pem.MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no key file {path}") from error
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _exists(path: Path) -> ConflictError:
+    return ConflictError(
+        f"{path} exists already, and a key is never overwritten",
+        remedy="choose another name, or move the old key away",
+    )

@@ -1,0 +1,90 @@
+"""The words of trust. Trust is a type: `UnverifiedSignature` is bytes that somebody stored,
+`VerifiedSignature` exists only as the outcome of `proof.verify`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from dataclasses import dataclass
+
+from seawall.oci.digest import Digest
+from seawall.oci.names import Reference, RepositoryName, Tag
+from seawall.trust.keys import KeyId
+
+
+class SignatureFormat(enum.StrEnum):
+    COSIGN_TAG = "cosign-tag"  # a layer behind the tag sha256-<hex>.sig
+    SIGSTORE_BUNDLE = "sigstore-bundle"  # a bundle v0.3, stored as a referrer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedSignature:
+    """Bytes that claim to be a signature. Nothing about them has been checked."""
+
+    format: SignatureFormat
+    content: bytes
+    """The signed payload (COSIGN_TAG) or the whole bundle (SIGSTORE_BUNDLE)."""
+    signature: str = ""
+    """Base64 of the signature (COSIGN_TAG only: it stands beside the content)."""
+    source: str = ""
+    """Where it was found, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedImage:
+    """The image that a signer named: `[host/]repository[:tag][@digest]`."""
+
+    host: str | None
+    repository: RepositoryName
+    tag: Tag | None
+    digest: Digest | None
+
+    @classmethod
+    def parse(cls, text: str) -> NamedImage:
+        """Parse what stands in `docker-reference`; no tag means no tag, never `latest`.
+
+        Raises InvalidInputError.
+        """
+        reference = Reference.parse(text)
+        has_tag = ":" in text.partition("@")[0].rpartition("/")[2]
+        return cls(
+            host=reference.host,
+            repository=reference.repository,
+            tag=reference.tag if has_tag else None,
+            digest=reference.digest,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a payload says, after its signature was verified."""
+
+    digest: Digest
+    image: NamedImage | None  # None: the signer named no repository, only a digest
+    signed_at: dt.datetime | None  # by the signer's own clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedKey:
+    """A key that this installation trusts, for the repositories that `patterns` match."""
+
+    key_id: KeyId
+    name: str
+    public_pem: bytes
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedSignature:
+    """One signature that holds: by a trusted key, over this digest, for this repository."""
+
+    key_id: KeyId
+    key_name: str
+    format: SignatureFormat
+    digest: Digest
+    is_bound_to_repository: bool
+    """Whether the signer named the repository, or only the digest (stock cosign's bundles)."""
+    tag: Tag | None
+    """The tag that the signer named."""
+    signed_at: dt.datetime | None

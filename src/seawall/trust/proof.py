@@ -1,0 +1,328 @@
+"""The proof that trusted people vouch for an image. Pure: bytes and a time in, steps out.
+
+Fetching stands around this module. Every step leaves a numbered line; the first one that fails
+ends the look at that signature:
+
+ For the image
+  1. keys        at least one trusted key is for this repository
+  2. signatures  at least one signature was found, and not too many
+ For each signature
+  3. form        size, strict JSON, types, base64; one signature in an envelope
+  4. algorithm   ECDSA in ASN.1 DER whose numbers fit P-256, the only kind of key we trust
+  5. signer      it verifies under one of the keys of step 1 (hints in it are not believed)
+  6. payload     only now it is read: strict JSON, and a signature *for* an image
+  7. digest      it names exactly this digest
+  8. repository  it names this repository; stock cosign's bundles name none, see below
+  9. tag         where it names a tag and the image was asked for by tag: this tag
+ 10. time        where it says when it was made: not in the future
+ For the image
+ 11. signers     enough *different keys* are left; two signatures by one key count once
+
+Decisions. A payload that names no repository is accepted as a binding to the digest alone: the
+formats of the field allow it, and `VerifiedSignature.is_bound_to_repository` says so to whoever
+wants more. What a payload does name must fit. The host in it is checked only when the caller gives
+the `hosts` under which the registry is reached, since one registry has many names. High-S
+signatures are accepted, because stock clients make them.
+
+No keys or no signatures mean no: a check that cannot run has failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.oci.digest import Digest
+from seawall.oci.names import RepositoryName, Tag
+from seawall.trust import keys, patterns, payloads
+from seawall.trust.keys import KeyId, PublicKey
+from seawall.trust.model import (
+    Claims,
+    TrustedKey,
+    UnverifiedSignature,
+    VerifiedSignature,
+)
+
+MAX_SIGNATURES: Final = 64
+"""More signatures on one image are not looked at: the proof fails, loudly."""
+
+MAX_CLOCK_SKEW: Final = dt.timedelta(minutes=5)
+
+STEPS: Final = {
+    1: "keys",
+    2: "signatures",
+    3: "form",
+    4: "algorithm",
+    5: "signer",
+    6: "payload",
+    7: "digest",
+    8: "repository",
+    9: "tag",
+    10: "time",
+    11: "signers",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of the proof."""
+
+    number: int
+    name: str
+    is_passed: bool
+    detail: str
+    signature: str = ""
+    """Which signature it is about; empty for the image as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The outcome. `signatures` holds those that count, one for each key."""
+
+    is_valid: bool
+    signatures: tuple[VerifiedSignature, ...]
+    steps: tuple[Step, ...]
+    remedy: str
+    """What would make it valid; empty when it is."""
+
+    @property
+    def signers(self) -> tuple[KeyId, ...]:
+        return tuple(signature.key_id for signature in self.signatures)
+
+    @property
+    def failures(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if not step.is_passed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    digest: Digest
+    repository: RepositoryName
+    tag: Tag | None
+    hosts: frozenset[str]
+    now: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    trusted: TrustedKey
+    key: PublicKey
+
+
+def verify(
+    subject: Digest,
+    *,
+    repository: RepositoryName,
+    tag: Tag | None,
+    artifacts: Sequence[UnverifiedSignature],
+    keys: Sequence[TrustedKey],
+    now: dt.datetime,
+    hosts: frozenset[str] = frozenset(),
+    required_signers: int = 1,
+) -> Proof:
+    """Prove that trusted keys signed `subject` as an image of `repository`.
+
+    `tag` is the tag under which the image was asked for, None for a pull by digest. `keys` may hold
+    keys for other repositories: their patterns are applied here. `hosts` are `host[:port]` names
+    of the registry, empty to leave the host unchecked. Raises ValueError for a `now` without time
+    zone or fewer than one required signer; what is wrong with an artifact is a step, not an error.
+    """
+    if required_signers < 1 or now.tzinfo is None:
+        raise ValueError("a proof needs a time with its zone and at least one signer")
+    lowered = frozenset(host.lower() for host in hosts)
+    wanted = _Wanted(digest=subject, repository=repository, tag=tag, hosts=lowered, now=now)
+    trail = _Trail()
+    by_key: dict[KeyId, VerifiedSignature] = {}
+    with contextlib.suppress(_StepFailedError):
+        candidates = _candidates(trail, keys, repository)
+        _check_signatures(trail, artifacts)
+        for number, artifact in enumerate(artifacts, 1):
+            trail.signature = f"{number} ({artifact.source or artifact.format.value})"
+            found = _prove(trail, artifact, candidates, wanted)
+            if found is not None:
+                _keep_the_stronger(by_key, found)
+        trail.signature = ""
+        _count(trail, by_key, required_signers)
+    is_valid = bool(trail.steps) and trail.steps[-1].number == 11 and trail.steps[-1].is_passed
+    return Proof(
+        is_valid=is_valid,
+        signatures=tuple(by_key.values()),
+        steps=tuple(trail.steps),
+        remedy="" if is_valid else _remedy(trail.steps),
+    )
+
+
+class _StepFailedError(Exception):
+    """Ends the look at one signature, or the proof."""
+
+
+class _Trail:
+    """Collects the steps in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.signature = ""
+
+    @contextlib.contextmanager
+    def step(self, number: int) -> Iterator[list[str]]:
+        """Do one step; what is appended becomes its detail. A SeawallError inside fails it."""
+        detail: list[str] = []
+        try:
+            yield detail
+        except SeawallError as error:
+            self._add(number, False, str(error.message))
+            raise _StepFailedError from error
+        self._add(number, True, "; ".join(detail))
+
+    def _add(self, number: int, is_passed: bool, detail: str) -> None:
+        self.steps.append(
+            Step(
+                number=number,
+                name=STEPS[number],
+                is_passed=is_passed,
+                detail=detail,
+                signature=self.signature,
+            )
+        )
+
+
+def _candidates(
+    trail: _Trail, trusted: Sequence[TrustedKey], repository: RepositoryName
+) -> list[_Candidate]:
+    with trail.step(1) as detail:
+        fitting = [
+            key for key in trusted if any(patterns.is_match(p, repository) for p in key.patterns)
+        ]
+        if not fitting:
+            raise InvalidInputError(f"no key is trusted for {repository}")
+        candidates = [_Candidate(key, _parse_key(key)) for key in fitting]
+        detail.append(f"{_count_of(candidates, 'key')} trusted for {repository}")
+    return candidates
+
+
+def _parse_key(trusted: TrustedKey) -> PublicKey:
+    key = keys.parse_public(trusted.public_pem)
+    if key.key_id != trusted.key_id:
+        raise InvalidInputError(f"the trusted key {trusted.name!r} is not the one its id names")
+    return key
+
+
+def _check_signatures(trail: _Trail, artifacts: Sequence[UnverifiedSignature]) -> None:
+    with trail.step(2) as detail:
+        if not artifacts:
+            raise InvalidInputError("the image has no signature")
+        if len(artifacts) > MAX_SIGNATURES:
+            raise LimitError(f"{len(artifacts)} signatures, more than {MAX_SIGNATURES}")
+        detail.append(f"{_count_of(artifacts, 'signature')} found")
+
+
+def _prove(
+    trail: _Trail, artifact: UnverifiedSignature, candidates: list[_Candidate], wanted: _Wanted
+) -> VerifiedSignature | None:
+    try:
+        with trail.step(3) as detail:
+            opened = payloads.open_artifact(artifact)
+            detail.append(artifact.format.value)
+        with trail.step(4) as detail:
+            keys.check_signature_form(opened.signature)
+            detail.append("ECDSA P-256, SHA-256")
+        with trail.step(5) as detail:
+            signer = _signer(candidates, opened)
+            detail.append(f"{signer.name} ({signer.key_id[:12]})")
+        with trail.step(6):
+            claims = payloads.read(artifact.format, opened.payload)
+        with trail.step(7) as detail:
+            _check_digest(claims, wanted)
+            detail.append(wanted.digest)
+        with trail.step(8) as detail:
+            detail.append(_check_repository(claims, wanted))
+        with trail.step(9) as detail:
+            detail.append(_check_tag(claims, wanted))
+        with trail.step(10) as detail:
+            detail.append(_check_time(claims, wanted))
+    except _StepFailedError:
+        return None
+    return VerifiedSignature(
+        key_id=signer.key_id,
+        key_name=signer.name,
+        format=artifact.format,
+        digest=claims.digest,
+        is_bound_to_repository=claims.image is not None,
+        tag=claims.image.tag if claims.image else None,
+        signed_at=claims.signed_at,
+    )
+
+
+def _signer(candidates: list[_Candidate], opened: payloads.Opened) -> TrustedKey:
+    for candidate in candidates:
+        if candidate.key.has_signed(opened.signature, opened.signed_bytes):
+            return candidate.trusted
+    raise InvalidInputError("it does not verify under any key trusted for this repository")
+
+
+def _check_digest(claims: Claims, wanted: _Wanted) -> None:
+    named = claims.image.digest if claims.image else None
+    for digest in (claims.digest, named or claims.digest):
+        if digest != wanted.digest:
+            raise InvalidInputError(f"it is for {digest}, not for {wanted.digest}")
+
+
+def _check_repository(claims: Claims, wanted: _Wanted) -> str:
+    image = claims.image
+    if image is None:
+        return "none named: it binds the digest alone"
+    if image.repository != wanted.repository:
+        raise InvalidInputError(f"it is for {image.repository}, not for {wanted.repository}")
+    if wanted.hosts and (image.host or "").lower() not in wanted.hosts:
+        raise InvalidInputError(f"it is for the registry {image.host}, not for this one")
+    return image.repository if image.host is None else f"{image.host}/{image.repository}"
+
+
+def _check_tag(claims: Claims, wanted: _Wanted) -> str:
+    tag = claims.image.tag if claims.image else None
+    if tag is None:
+        return "none named"
+    if wanted.tag is not None and tag != wanted.tag:
+        raise InvalidInputError(f"it is for the tag {tag}, not for {wanted.tag}")
+    return tag
+
+
+def _check_time(claims: Claims, wanted: _Wanted) -> str:
+    if claims.signed_at is None:
+        return "none given"
+    if claims.signed_at > wanted.now + MAX_CLOCK_SKEW:
+        raise InvalidInputError(f"it says it was made in the future: {claims.signed_at:%FT%TZ}")
+    return f"{claims.signed_at:%FT%TZ}, by the signer's clock"
+
+
+def _keep_the_stronger(by_key: dict[KeyId, VerifiedSignature], found: VerifiedSignature) -> None:
+    known = by_key.get(found.key_id)
+    if known is None or (found.is_bound_to_repository and not known.is_bound_to_repository):
+        by_key[found.key_id] = found
+
+
+def _count(trail: _Trail, by_key: dict[KeyId, VerifiedSignature], required: int) -> None:
+    with trail.step(11) as detail:
+        if len(by_key) < required:
+            raise InvalidInputError(f"{_count_of(by_key, 'signer')} of {required} required")
+        names = ", ".join(signature.key_name for signature in by_key.values())
+        detail.append(f"{_count_of(by_key, 'signer')} of {required} required: {names}")
+
+
+def _remedy(steps: list[Step]) -> str:
+    numbers = {step.number for step in steps if not step.is_passed}
+    if 1 in numbers:
+        return "trust a key for this repository: seawall key trust FILE.pub"
+    if 2 in numbers and not any(step.number == 11 for step in steps):
+        return "let the image be signed: seawall sign IMAGE --key FILE"
+    if 9 in numbers:
+        return "sign the image under this tag: seawall sign IMAGE --key FILE"
+    return "let somebody whose key is trusted for this repository sign it: seawall sign IMAGE"
+
+
+def _count_of(things: Sequence[object] | dict[KeyId, VerifiedSignature], noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
