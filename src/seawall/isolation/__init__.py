@@ -1,0 +1,1 @@
+"""How a container is confined: what it may ask for, what it gets, and the proof that it holds."""
