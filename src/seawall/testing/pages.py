@@ -1,0 +1,179 @@
+"""The pages' ports in memory: `SamplePages` over a small installation, and login sessions.
+
+`SamplePages` filters and pages its lists as the real thing must, so that forms and links can be
+tried without a database. `EmptyPages` is the first minute of a new installation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from seawall.core import actor as actors
+from seawall.core import ids
+from seawall.core.errors import DeniedError, LimitError
+from seawall.core.secret import Secret
+from seawall.testing.page_samples import (
+    EVENTS,
+    FINDINGS,
+    IMAGE_PAGE,
+    OVERVIEW,
+    PACKAGES,
+    ago,
+    digest_of,
+)
+from seawall.web import limits, views
+from seawall.web.ports import Session, Viewer
+from seawall.web.views import Counts, Severity
+
+TOO_MANY_ATTEMPTS: Final = 5
+
+T = TypeVar("T")
+
+
+def page_of(rows: Sequence[T], page: int, per_page: int) -> tuple[tuple[T, ...], int, int]:
+    """Return the rows of `page`, its number held within bounds, and the number of pages."""
+    pages = max(1, -(-len(rows) // per_page))
+    page = min(page, pages)
+    return tuple(rows[(page - 1) * per_page : page * per_page]), page, pages
+
+
+@dataclass
+class SamplePages:
+    """`Pages` over the samples above; replace `overview_page` or `image_page` to show others."""
+
+    overview_page: views.Overview = OVERVIEW
+    image_page: views.ImagePage = IMAGE_PAGE
+    packages: tuple[views.Package, ...] = PACKAGES
+    findings: tuple[views.Finding, ...] = FINDINGS
+    log: tuple[views.Event, ...] = EVENTS
+    viewers: list[Viewer] = field(default_factory=list)
+
+    def overview(self, viewer: Viewer, query: views.ListQuery) -> views.Overview:
+        self.viewers.append(viewer)
+        every = self.overview_page.images.rows
+        found = [row for row in every if query.q in f"{row.repository}:{row.tag or ''}"]
+        rows, page, pages = page_of(found, query.page, limits.IMAGES_PER_PAGE)
+        images = views.ImageList(
+            rows=rows, total=len(every), matching=len(found), page=page, pages=pages
+        )
+        return replace(self.overview_page, images=images)
+
+    def image(
+        self, viewer: Viewer, repository: str, target: str, query: views.ImageQuery
+    ) -> views.ImagePage | None:
+        self.viewers.append(viewer)
+        page = self.image_page
+        names = {page.digest, *(tag.name for tag in page.tags)}
+        if repository != page.repository or target not in names:
+            return None
+        scan = views.Scan(
+            scanned_at=ago(minutes=33),
+            advisories_from=ago(minutes=42),
+            findings=_findings(self.findings, query),
+            packages=_packages(self.packages, query.packages),
+            notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
+        )
+        return replace(page, scan=scan)
+
+    def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:
+        if not viewer.is_administrator:
+            raise DeniedError(
+                "Only administrators read the whole log.",
+                remedy="The page of each image shows what happened to it.",
+            )
+        found = [
+            event
+            for event in self.log
+            if query.kind in ("", event.kind)
+            and query.actor in ("", event.actor.name)
+            and query.repository in ("", event.repository)
+            and (query.before is None or event.seq < query.before)
+        ]
+        rows = tuple(found[: limits.AUDIT_PER_PAGE])
+        return views.AuditPage(
+            rows=rows,
+            kinds=tuple(sorted({event.kind for event in self.log})),
+            head=f"{self.log[0].seq}:{digest_of('head').hex}" if self.log else f"0:{'0' * 64}",
+            older=rows[-1].seq if len(rows) < len(found) else None,
+        )
+
+
+class EmptyPages(SamplePages):
+    """Nothing pushed, no engine, no advisories."""
+
+    def __init__(self) -> None:
+        nothing = views.ImageList(rows=(), total=0, matching=0, page=1, pages=1)
+        super().__init__(
+            overview_page=replace(
+                OVERVIEW,
+                refused=(),
+                containers=(),
+                images=nothing,
+                feeds=(),
+                engines=(),
+                events=(),
+            ),
+            log=(),
+        )
+
+
+@dataclass
+class FakeSessions:
+    """Sessions in memory. Users are `ada` (an administrator) and `lin`."""
+
+    passwords: dict[str, str] = field(
+        default_factory=lambda: {"ada": "correct horse", "lin": "battery staple"}
+    )
+    administrators: frozenset[str] = frozenset({"ada"})
+    live: dict[str, Session] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def login(self, name: str, password: Secret, address: str) -> str | None:
+        if self.failures.get(address, 0) >= TOO_MANY_ATTEMPTS:
+            raise LimitError("too many attempts")
+        if self.passwords.get(name) != password.reveal():
+            self.failures[address] = self.failures.get(address, 0) + 1
+            return None
+        session_id = ids.new_id()
+        self.live[session_id] = Session(
+            actor=actors.user(name),
+            is_administrator=name in self.administrators,
+            csrf=ids.new_id(),
+        )
+        return session_id
+
+    def session_of(self, session_id: str) -> Session | None:
+        return self.live.get(session_id)
+
+    def logout(self, session_id: str) -> None:
+        self.live.pop(session_id, None)
+
+
+def _findings(findings: Sequence[views.Finding], query: views.ImageQuery) -> views.FindingList:
+    by = {level: [f for f in findings if f.severity is level] for level in Severity}
+    counts = Counts(
+        **{level.value: len(rows) for level, rows in by.items()},
+        fixable=sum(finding.fixed is not None for finding in findings),
+    )
+    chosen = query.severity
+    if chosen is None:
+        groups = tuple(
+            views.FindingGroup(
+                severity=level, total=len(rows), rows=tuple(rows[: limits.FINDINGS_PER_GROUP])
+            )
+            for level, rows in by.items()
+        )
+        return views.FindingList(counts=counts, groups=groups)
+    rows, page, pages = page_of(by[chosen], query.findings_page, limits.FINDINGS_PER_PAGE)
+    group = views.FindingGroup(severity=chosen, total=len(by[chosen]), rows=rows)
+    return views.FindingList(counts=counts, groups=(group,), page=page, pages=pages)
+
+
+def _packages(packages: Sequence[views.Package], query: views.ListQuery) -> views.PackageList:
+    found = [package for package in packages if query.q.lower() in package.name.lower()]
+    rows, page, pages = page_of(found, query.page, limits.PACKAGES_PER_PAGE)
+    return views.PackageList(
+        rows=rows, total=len(packages), matching=len(found), page=page, pages=pages
+    )

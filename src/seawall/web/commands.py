@@ -1,0 +1,65 @@
+"""Exact command lines that a reader can paste: what a page shows, checked by the reader's own hand.
+
+Every word that came from outside is quoted for the shell.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seawall.web import views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A line for a shell and what it proves."""
+
+    title: str
+    line: str
+
+
+def for_image(page: views.ImagePage) -> tuple[Command, ...]:
+    """Return the commands that fetch, check, sign and explain exactly this image."""
+    image = shlex.quote(f"{page.registry}/{page.repository}@{page.digest}")
+    return (
+        Command(title="Exactly this image, whatever the tags say later", line=f"IMAGE={image}"),
+        Command(title="Pull it", line='docker pull "$IMAGE"'),
+        Command(
+            title="Why this verdict and what changes it", line='seawall explain "$IMAGE"'
+        ),
+        Command(title="The proof of its signatures, step by step", line='seawall verify "$IMAGE"'),
+        *_cosign(page.signatures),
+        Command(title="Vouch for it", line='seawall sign "$IMAGE"'),
+        Command(title="The report as JSON", line='seawall scan --json "$IMAGE"'),
+    )
+
+
+def first_push(registry: str) -> tuple[Command, ...]:
+    """Return what brings the first image here."""
+    return (
+        Command(title="Log in", line=_line("docker", "login", registry)),
+        Command(title="Name an image", line=_line("docker", "tag", "app", f"{registry}/app:1")),
+        Command(title="Push it", line=_line("docker", "push", f"{registry}/app:1")),
+    )
+
+
+def first_run(gate: str, registry: str) -> tuple[Command, ...]:
+    """Return what runs a container through the gate."""
+    return (
+        Command(title="Point docker at the gate", line=f"export DOCKER_HOST={shlex.quote(gate)}"),
+        Command(title="Run", line=_line("docker", "run", "--rm", f"{registry}/app:1")),
+    )
+
+
+def _cosign(signatures: Iterable[views.Signature]) -> Iterable[Command]:
+    keys = sorted({s.key for s in signatures if s.outcome is views.Outcome.ALLOWED})
+    for key in keys:
+        words = _line("cosign", "verify", "--insecure-ignore-tlog", "--key", f"./{key}.pub")
+        title = f"The same with stock cosign and the public key of {key}"
+        yield Command(title=title, line=f'{words} "$IMAGE"')
+
+
+def _line(*words: str) -> str:
+    return shlex.join(words)

@@ -1,0 +1,24 @@
+"""Bounds of the pages, each with its unit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+IMAGES_PER_PAGE: Final = 50
+PACKAGES_PER_PAGE: Final = 25
+FINDINGS_PER_GROUP: Final = 10
+"""Rows of one severity while all severities are shown."""
+FINDINGS_PER_PAGE: Final = 100
+"""Rows when one severity is chosen."""
+REFUSED_ROWS: Final = 20
+CONTAINER_ROWS: Final = 200
+EVENT_ROWS: Final = 12
+AUDIT_PER_PAGE: Final = 100
+
+QUERY_MAX_CHARACTERS: Final = 200
+PAGE_MAX: Final = 1_000_000
+SEQ_MAX: Final = 2**63 - 1
+"""The largest number of an entry that a database can hold."""
+FORM_MAX_BYTES: Final = 8 * 1024
+NAME_MAX_CHARACTERS: Final = 128
+PASSWORD_MAX_CHARACTERS: Final = 1024
