@@ -95,6 +95,16 @@ def test_refuses_to_go_on_beyond_what_is_there(blobs):
         blobs.stage(name, 4)
 
 
+def test_refuses_to_commit_what_was_dropped_meanwhile(blobs):
+    name = new_id()
+    staging = blobs.stage(name)
+    staging.write(CONTENT)
+    blobs.drop_staged(name)
+    with pytest.raises(NotFoundError):
+        staging.commit(DIGEST)
+    assert not blobs.exists(DIGEST)
+
+
 def test_refuses_two_writers_of_one_staged_blob(blobs):
     name = new_id()
     staging = blobs.stage(name)

@@ -260,6 +260,9 @@ class _FileStaging:
                 )
             os.fsync(self._file.fileno())
             self._store.settle(self._path, expected)
+        except FileNotFoundError:
+            self.abort()
+            raise NotFoundError("the staged bytes were dropped meanwhile") from None
         except OSError as error:
             self.abort()
             raise _write_error(error) from error

@@ -34,7 +34,8 @@ class Staging(Protocol):
         """Make the bytes durable under their digest and return their number.
 
         Content that is already there is replaced by this proven copy. Raises IntegrityError when
-        the digest differs (the staged bytes are dropped), UnavailableError when the disk is full.
+        the digest differs (the staged bytes are dropped), NotFoundError when they were dropped
+        meanwhile, UnavailableError when the disk is full.
         """
         ...
 

@@ -95,8 +95,10 @@ class MemoryStaging:
         self._content += data
 
     def commit(self, expected: Digest) -> int:
-        content = bytes(self._content)
+        content, is_there = bytes(self._content), self._name in self._store.staged
         self.abort()
+        if not is_there:
+            raise NotFoundError("the staged bytes were dropped meanwhile")
         actual = Digest.of(content, expected.algorithm)
         if actual != expected:
             raise IntegrityError(f"the bytes have the digest {actual}, not {expected}")
