@@ -1,7 +1,8 @@
 """Passwords: argon2id (RFC 9106), bounded, and equally slow for those who do not exist.
 
-Hashing costs 64 MiB and a tenth of a second, so that a stolen database is hard to search. That cost
-is also a weapon against us; therefore at most `MAX_HASHING` run at once in this process.
+Hashing costs 64 MiB and a tenth of a second, so that a stolen database is hard to search. That
+cost is also a weapon against us; therefore at most `MAX_HASHING` run at once in this process, a few
+wait, and the rest is refused at once: waiting callers hold threads that others need.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from seawall.core.errors import InvalidInputError, UnavailableError
 MIN_CHARACTERS: Final = 12
 MAX_BYTES: Final = 512
 MAX_HASHING: Final = 2
+MAX_WAITING: Final = 6
 HASHING_WAIT_SECONDS: Final = 10.0
 GENERATED_BYTES: Final = 18  # 144 random bits, 24 characters
 
@@ -32,6 +34,7 @@ class Passwords:
     def __init__(self, hasher: argon2.PasswordHasher = STRONG) -> None:
         self._hasher = hasher
         self._slots = threading.BoundedSemaphore(MAX_HASHING)
+        self._places = threading.BoundedSemaphore(MAX_HASHING + MAX_WAITING)
         self._dummy = hasher.hash(secrets.token_urlsafe(GENERATED_BYTES))
 
     def hash(self, password: str) -> str:
@@ -53,14 +56,17 @@ class Passwords:
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=HASHING_WAIT_SECONDS):
-            raise UnavailableError(
-                "too many passwords are being checked", remedy="try again in a few seconds"
-            )
+        if not self._places.acquire(blocking=False):
+            raise _too_busy()
         try:
-            yield
+            if not self._slots.acquire(timeout=HASHING_WAIT_SECONDS):
+                raise _too_busy()
+            try:
+                yield
+            finally:
+                self._slots.release()
         finally:
-            self._slots.release()
+            self._places.release()
 
 
 def check_new(password: str, *, name: str) -> None:
@@ -88,3 +94,9 @@ def generate() -> str:
 def _normal(password: str) -> bytes:
     # The same key on two keyboards may give composed or decomposed characters.
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+
+
+def _too_busy() -> UnavailableError:
+    return UnavailableError(
+        "too many passwords are being checked", remedy="try again in a few seconds"
+    )
