@@ -1,0 +1,132 @@
+"""Debian's package database: who is installed, from which source, and which files it owns.
+
+Advisories name SOURCE packages and their versions, which differ from the binary's after a rebuild
+(`+b1`) or with an epoch of its own; so both are read (deb-src-control, Debian Policy 5.6.1).
+Only packages whose state is installed count; half-installed ones and left-over configuration do
+not. Stanzas with names or versions outside Debian's grammar are refused and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+MAX_PACKAGES: Final = 100_000
+"""Packages in one status file; Debian has about 70,000 in all."""
+
+_STANZAS: Final = re.compile(rb"\n(?:[ \t\r]*\n)+")
+_FIELD: Final = re.compile(
+    rb"^(Package|Status|Version|Source|Architecture):(.*)$", re.MULTILINE | re.I
+)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]{0,254}")
+_VERSION: Final = re.compile(r"[0-9A-Za-z.+:~-]{1,255}")
+_ARCHITECTURE: Final = re.compile(r"[A-Za-z0-9-]{0,64}")
+_SOURCE: Final = re.compile(r"(\S+)(?:\s+\(([^)\s]+)\))?")
+_REBUILD: Final = re.compile(r"\+b[0-9]+$")
+_SUM: Final = re.compile(rb"([0-9a-f]{32}) [ *](\S.*)")
+_INSTALLED: Final = frozenset({"installed", "triggers-awaited", "triggers-pending"})
+
+
+class Package(msgspec.Struct, frozen=True, array_like=True):
+    """One installed binary package."""
+
+    name: str
+    version: str
+    architecture: str
+    source_name: str
+    source_version: str
+
+
+class Packages(msgspec.Struct, frozen=True):
+    """What one status file says; `refused` stanzas break the grammar or exceed MAX_PACKAGES."""
+
+    packages: tuple[Package, ...]
+    refused: int = 0
+
+
+def parse_status(content: bytes, *, is_status_required: bool = True) -> Packages:
+    """Read `/var/lib/dpkg/status`, or a file of `status.d` where a missing Status means installed.
+
+    Field names are case-insensitive and the first of a name counts, as in dpkg.
+    """
+    packages: list[Package] = []
+    refused = 0
+    stanzas = _STANZAS.split(content, 2 * MAX_PACKAGES)
+    if len(stanzas) > 2 * MAX_PACKAGES:
+        stanzas.pop()
+        refused += 1
+    for stanza in stanzas:
+        fields: dict[bytes, str] = {}
+        for name, value in _FIELD.findall(stanza):
+            fields.setdefault(name.lower(), value.decode("utf-8", "replace").strip())
+        if b"package" not in fields or not _is_installed(fields, is_status_required):
+            continue
+        package = _package(fields)
+        if package is None or len(packages) == MAX_PACKAGES:
+            refused += 1
+        else:
+            packages.append(package)
+    return Packages(tuple(packages), refused)
+
+
+def metadata_in_list(content: bytes) -> tuple[str, ...]:
+    """Return the Python metadata files that an `info/*.list` names, relative to the root."""
+    if b"-info" not in content and b"-INFO" not in content:
+        return ()
+    lines = content.decode("utf-8", "surrogateescape").split("\n")
+    return tuple(line.lstrip("/") for line in lines if is_python_metadata(line))
+
+
+def metadata_in_sums(content: bytes) -> dict[str, str]:
+    """Return the MD5 sums of Python metadata files in an `info/*.md5sums`, by path."""
+    if b"-info" not in content and b"-INFO" not in content:
+        return {}
+    sums: dict[str, str] = {}
+    for match in _SUM.finditer(content):
+        path = match[2].decode("utf-8", "surrogateescape").strip().removeprefix("./")
+        if is_python_metadata(path):
+            sums[path.lstrip("/")] = match[1].decode()
+    return sums
+
+
+def is_python_metadata(path: str) -> bool:
+    """Tell whether a file at `path` describes an installed Python distribution."""
+    return path.endswith(
+        (".dist-info/METADATA", ".egg-info/PKG-INFO", "EGG-INFO/PKG-INFO", ".egg-info")
+    )
+
+
+def package_of(file_name: str) -> str:
+    """Return the package of an `info/NAME[:ARCHITECTURE].list` or `.md5sums`."""
+    return file_name.rpartition(".")[0].partition(":")[0]
+
+
+def _is_installed(fields: dict[bytes, str], is_status_required: bool) -> bool:
+    status = fields.get(b"status")
+    if status is None:
+        return not is_status_required
+    words = status.split()
+    return len(words) == 3 and words[2].lower() in _INSTALLED
+
+
+def _package(fields: dict[bytes, str]) -> Package | None:
+    name = fields[b"package"]
+    version = fields.get(b"version", "")
+    architecture = fields.get(b"architecture", "")
+    source = _SOURCE.fullmatch(fields.get(b"source") or name)
+    if source is None:
+        return None
+    source_name = source[1]
+    source_version = source[2] or _REBUILD.sub("", version)
+    is_valid = (
+        _NAME.fullmatch(name)
+        and _NAME.fullmatch(source_name)
+        and _VERSION.fullmatch(version)
+        and _VERSION.fullmatch(source_version)
+        and _ARCHITECTURE.fullmatch(architecture)
+    )
+    if not is_valid:
+        return None
+    return Package(name, version, architecture, source_name, source_version)

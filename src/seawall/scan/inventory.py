@@ -1,0 +1,136 @@
+"""Put the facts of layers together: what does a container of this image see?
+
+Only what survives when all layers are laid on each other is reported (`inventory_view`).
+
+A package is attributed to the layer since which it has been there in this version, not to the one
+that rewrote the whole database last. Nothing is hidden: what could not be read is a notice, and
+`is_partial` says that components may be missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from seawall.oci.bounds import DEFAULT_LIMITS, Limits
+from seawall.scan import inventory_config
+from seawall.scan.inventory_facts import LayerFacts
+from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.inventory_view import Key, View
+from seawall.scan.model import Component, Distribution, Ecosystem, Inventory, LayerInfo
+
+MAX_SECONDS: Final = 1800.0
+"""Wall clock for all layers of one image together."""
+
+
+def take(
+    sources: Sequence[LayerSource],
+    config: bytes | None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    max_seconds: float = MAX_SECONDS,
+    known: Mapping[str, LayerFacts] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Inventory:
+    """Read every layer once, lowest first, and return what the image holds.
+
+    `known` are facts of layers by digest that need not be read again. Raises only what opening or
+    reading a layer raises (IntegrityError, UnavailableError …); trouble inside is a notice.
+    """
+    deadline = monotonic() + max_seconds
+    facts: dict[str, LayerFacts] = dict(known or {})
+    for source in sources:
+        if source.digest not in facts:
+            seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
+            bounded = dataclasses.replace(limits, max_seconds=seconds)
+            facts[source.digest] = facts_of(source, bounded, monotonic=monotonic)
+    return combine(sources, [facts[source.digest] for source in sources], config)
+
+
+def combine(
+    sources: Sequence[LayerSource], facts: Sequence[LayerFacts], config: bytes | None
+) -> Inventory:
+    """Return the inventory of the image whose layers, lowest first, have these facts. Pure."""
+    image = inventory_config.read(config, len(sources))
+    created_by = [
+        source.created_by or told for source, told in zip(sources, image.created_by, strict=True)
+    ]
+    view = View()
+    since: dict[Key, int] = {}
+    for index, layer in enumerate(facts):
+        view.lay(layer)
+        since = {key: since.get(key, index) for key in view.present()}
+    notices = [notice for layer in facts for notice in layer.notices]
+    notices += image.notices
+    notices += view.notices()
+    return Inventory(
+        components=_components(view, since, sources, created_by),
+        distribution=view.distribution(),
+        notices=tuple(notices),
+        layers=tuple(
+            LayerInfo(
+                digest=source.digest,
+                size=source.size,
+                created_by=told,
+                files=layer.entries,
+                unpacked_bytes=layer.unpacked_bytes,
+            )
+            for source, layer, told in zip(sources, facts, created_by, strict=True)
+        ),
+        is_partial=view.is_blind or not all(layer.is_complete for layer in facts),
+        platform=image.platform,
+        config_digest=image.digest,
+    )
+
+
+def _components(
+    view: View,
+    since: Mapping[Key, int],
+    sources: Sequence[LayerSource],
+    created_by: Sequence[str],
+) -> tuple[Component, ...]:
+    found = view.distribution()
+    result = []
+    for key, component in (*view.debian(), *view.python()):
+        index = since[key]
+        result.append(
+            msgspec.structs.replace(
+                component,
+                purl=_purl(component, found),
+                layer=sources[index].digest,
+                layer_index=index,
+                created_by=created_by[index],
+            )
+        )
+    return tuple(sorted(result, key=_order))
+
+
+def _order(component: Component) -> tuple[str, ...]:
+    return (
+        component.ecosystem,
+        component.name,
+        component.version,
+        component.architecture,
+        component.path,
+    )
+
+
+def _purl(component: Component, found: Distribution | None) -> str:
+    """Return the package URL (purl-spec: types deb and pypi)."""
+    name = quote(component.name, safe="")
+    version = quote(component.version, safe=":")
+    if component.ecosystem is Ecosystem.PYPI:
+        return f"pkg:pypi/{name}@{version}"
+    vendor = found.id if found else "debian"
+    qualifiers = []
+    if component.architecture:
+        qualifiers.append(f"arch={quote(component.architecture, safe='')}")
+    if found and (release := found.version_id or found.codename):
+        qualifiers.append(f"distro={quote(f'{found.id}-{release}', safe='')}")
+    query = f"?{'&'.join(qualifiers)}" if qualifiers else ""
+    return f"pkg:deb/{quote(vendor, safe='')}/{name}@{version}{query}"

@@ -1,0 +1,61 @@
+"""What the image's config tells about its layers (OCI image-spec config.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.core import limits, strictjson
+from seawall.core.errors import SeawallError
+from seawall.core.strictjson import Json
+from seawall.oci.digest import Digest
+from seawall.scan.model import Notice, NoticeKind
+
+MAX_BYTES: Final = 8 * limits.MIB
+MAX_CREATED_BY: Final = 1000
+"""Characters kept of one instruction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    created_by: tuple[str, ...]
+    """One instruction for each layer, lowest first; empty where the history does not tell."""
+    platform: str = ""
+    digest: str = ""
+    notices: tuple[Notice, ...] = ()
+
+
+def read(content: bytes | None, layers: int) -> ImageConfig:
+    """Read the config of an image of so many layers; a bad one becomes a notice."""
+    unknown = ("",) * layers
+    if content is None:
+        return ImageConfig(created_by=unknown)
+    digest = Digest.of(content)
+    try:
+        document = strictjson.decode_object(content, max_bytes=MAX_BYTES)
+    except SeawallError as error:
+        notice = Notice(kind=NoticeKind.CONFIG, message=error.message)
+        return ImageConfig(created_by=unknown, digest=digest, notices=(notice,))
+    parts = (_text(document, name) for name in ("os", "architecture", "variant"))
+    platform = "/".join(part for part in parts if part)
+    told = _created_by(document.get("history"))
+    if told and len(told) != layers:
+        message = f"the history tells of {len(told)} layers, the manifest has {layers}"
+        notice = Notice(kind=NoticeKind.CONFIG, message=message)
+        return ImageConfig(created_by=unknown, platform=platform, digest=digest, notices=(notice,))
+    return ImageConfig(created_by=tuple(told) or unknown, platform=platform, digest=digest)
+
+
+def _created_by(history: Json) -> list[str]:
+    """Return the instructions of the entries that made a layer."""
+    if not isinstance(history, list):
+        return []
+    entries = [entry for entry in history if isinstance(entry, dict)]
+    return [_text(entry, "created_by") for entry in entries if entry.get("empty_layer") is not True]
+
+
+def _text(document: dict[str, Json], key: str) -> str:
+    value = document.get(key)
+    if not isinstance(value, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in value[:MAX_CREATED_BY])

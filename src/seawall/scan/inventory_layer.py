@@ -1,0 +1,318 @@
+"""Read one layer into its facts: one streaming pass, bounded memory.
+
+A second pass happens only when a package file is a hard link to a file of another name, whose
+content has gone by unread. Whatever stops the walk, what was read before is kept, and the facts
+say that they are incomplete.
+
+Inside one layer the last entry of a path wins, a file replaces a directory with all it holds, and
+entries behind a symbolic link of the same layer land where the link leads: what an engine does
+when it unpacks. Whiteouts act on lower layers only, wherever they stand in the archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from array import array
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from seawall.core.errors import LimitError, NotFoundError
+from seawall.core.limits import MIB
+from seawall.oci import layers, media
+from seawall.oci.bounds import (
+    DEFAULT_LIMITS,
+    ArchiveError,
+    ArchiveLimitError,
+    Limits,
+    UnsupportedArchiveError,
+)
+from seawall.oci.tar import Entry, Kind, show
+from seawall.scan import distribution, dpkg, python_metadata
+from seawall.scan.inventory_facts import (
+    DpkgFiles,
+    DpkgStatus,
+    DpkgSums,
+    Fact,
+    LayerFacts,
+    OsRelease,
+    PythonDistribution,
+    Unread,
+    hash_of,
+)
+from seawall.scan.inventory_paths import is_interesting, parent, resolve_parent
+from seawall.scan.model import Notice, NoticeKind
+
+MAX_FILE_BYTES: Final = 32 * MIB
+"""One package file; the status file of 10,000 packages has about 10 MB."""
+
+MAX_KEPT_BYTES: Final = 256 * MIB
+"""Estimate of the memory that the facts of one layer may take."""
+
+_COST: Final = 200  # bytes that one kept item takes beside its text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSource:
+    """A layer that can be read. `open` gives the packed bytes from the start, any number of times;
+    it raises NotFoundError when they are not here (foreign layers)."""
+
+    digest: str
+    media_type: str
+    size: int
+    open: Callable[[], BinaryIO]
+    created_by: str = ""
+
+
+def facts_of(
+    layer: LayerSource,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> LayerFacts:
+    """Walk `layer` and return its facts; trouble with the archive becomes a notice, not an error.
+
+    Raises what `layer.open` or its stream raises, except NotFoundError.
+    """
+    reader = _read(layer, limits, monotonic, frozenset())
+    if reader.wanted:
+        reader = _read(layer, limits, monotonic, frozenset(reader.wanted))
+    return reader.facts()
+
+
+def _read(
+    layer: LayerSource, limits: Limits, monotonic: Callable[[], float], also: Set[str]
+) -> _Reader:
+    reader = _Reader(layer.digest, also)
+    try:
+        with layer.open() as stream:
+            reader.read(layers.walk(stream, layer.media_type, limits, monotonic=monotonic))
+    except NotFoundError:
+        kind = "foreign " if media.is_foreign_layer(layer.media_type) else ""
+        reader.stop(NoticeKind.MISSING_LAYER, f"the bytes of this {kind}layer are not here")
+    except UnsupportedArchiveError as error:
+        reader.stop(NoticeKind.UNSUPPORTED_LAYER, error.message)
+    except ArchiveLimitError as error:
+        reader.stop(NoticeKind.LIMIT, f"{error.message}; stopped {reader.progress()}")
+    except ArchiveError as error:
+        reader.stop(NoticeKind.MALFORMED_LAYER, f"{error.message}; stopped {reader.progress()}")
+    return reader
+
+
+class _Reader:
+    """The facts of a layer while it is read."""
+
+    def __init__(self, digest: str, also: Set[str]) -> None:
+        self.wanted: set[str] = set()
+        """Paths whose content a hard link needs, seen too late."""
+        self._digest = digest
+        self._also = also
+        self._contents: dict[str, bytes] = {}
+        self._files: dict[str, Fact] = {}
+        self._below: dict[str, set[str]] = {}  # directory → kept paths directly in it
+        self._links: dict[str, str] = {}
+        self._whiteouts: set[str] = set()
+        self._opaques: set[str] = set()
+        self._non_directories = array("Q")
+        self._directories = array("Q")
+        self._notices: list[Notice] = []
+        self._is_complete = True
+        self._kept_bytes = 0
+        self._walk: layers.Walk | None = None
+
+    def read(self, walk: layers.Walk) -> None:
+        self._walk = walk
+        for entry in walk:
+            path = entry.path if entry.path.isascii() else _as_text(entry.path)
+            name = path.rpartition("/")[2]
+            if name.startswith(".wh."):
+                self._whiteout(path)
+            else:
+                self._place(entry, path)
+
+    def progress(self) -> str:
+        walk = self._walk
+        return f"after {walk.entries} entries, {walk.unpacked_bytes} bytes" if walk else "at once"
+
+    def stop(self, kind: NoticeKind, message: str) -> None:
+        self._is_complete = False
+        self._notices.append(Notice(kind=kind, message=message, layer=self._digest))
+
+    def facts(self) -> LayerFacts:
+        walk = self._walk
+        if walk is not None and walk.refused_count:
+            some = "; ".join(walk.refused[:5])
+            self.stop(
+                NoticeKind.SUSPICIOUS_PATH, f"{walk.refused_count} entries were ignored: {some}"
+            )
+        return LayerFacts(
+            digest=self._digest,
+            entries=walk.entries if walk else 0,
+            unpacked_bytes=walk.unpacked_bytes if walk else 0,
+            is_complete=self._is_complete,
+            notices=tuple(self._notices),
+            files=dict(sorted(self._files.items())),
+            links=dict(sorted(self._links.items())),
+            whiteouts=tuple(sorted(self._whiteouts)),
+            opaques=tuple(sorted(self._opaques)),
+            non_directories=_packed(self._non_directories),
+            directories=_packed(self._directories),
+        )
+
+    def _whiteout(self, path: str) -> None:
+        real = resolve_parent(path, self._links)
+        if real is None:
+            return
+        self._keep(len(real))
+        if layers.is_opaque(real):
+            self._opaques.add(parent(real))
+        elif hidden := layers.whiteout_of(real):
+            self._whiteouts.add(hidden)
+
+    def _place(self, entry: Entry, path: str) -> None:
+        real = self._real(path, entry.kind)
+        if real is None:
+            return
+        if entry.kind is Kind.DIRECTORY:
+            self._directories.append(hash_of(real))
+            self._links.pop(real, None)
+            self._files.pop(real, None)
+            return
+        self._non_directories.append(hash_of(real))
+        self._replace(real)
+        if entry.kind is Kind.SYMLINK:
+            target = _as_text(entry.link.decode("utf-8", "surrogateescape"))
+            self._keep(len(target))
+            self._index(real)
+            self._links[real] = target
+        elif entry.kind is Kind.HARDLINK:
+            self._link(real, entry)
+        elif real in self._also:
+            self._remember(real, entry)
+        elif is_interesting(real) and entry.kind is Kind.FILE:
+            self._add(real, self._parsed(real, entry))
+
+    def _real(self, path: str, kind: Kind) -> str | None:
+        """Follow this layer's own links; only paths that are kept need it."""
+        if self._links and (self._also or kind is Kind.SYMLINK or is_interesting(path)):
+            return resolve_parent(path, self._links)
+        return path
+
+    def _replace(self, path: str) -> None:
+        """Forget what stood at `path` and, if it was a directory, below it."""
+        todo = [path]
+        while todo:
+            gone = todo.pop()
+            self._links.pop(gone, None)
+            self._files.pop(gone, None)
+            self._contents.pop(gone, None)
+            todo.extend(self._below.pop(gone, ()))
+
+    def _index(self, path: str) -> None:
+        """Make `path` known to all its directories."""
+        self._keep(len(path))
+        while path:
+            folder = parent(path)
+            known = self._below.setdefault(folder, set())
+            if path in known:
+                return
+            known.add(path)
+            path = folder
+
+    def _add(self, path: str, fact: Fact) -> None:
+        self._index(path)
+        self._files[path] = fact
+
+    def _parsed(self, path: str, entry: Entry) -> Fact:
+        try:
+            return self._fact(path, entry.read(MAX_FILE_BYTES))
+        except ArchiveError:
+            raise
+        except LimitError as error:
+            return Unread(error.message)
+
+    def _fact(self, path: str, content: bytes) -> Fact:
+        folder, _, name = path.rpartition("/")
+        if name.endswith(".list"):
+            return self._counted(DpkgFiles(dpkg.package_of(name), dpkg.metadata_in_list(content)))
+        if name.endswith(".md5sums"):
+            return self._counted(DpkgSums(dpkg.package_of(name), dpkg.metadata_in_sums(content)))
+        if name == "status" or folder.endswith("dpkg/status.d"):
+            is_single = folder.endswith("status.d")
+            packages = dpkg.parse_status(content, is_status_required=not is_single)
+            return self._counted(DpkgStatus(packages.packages, packages.refused))
+        if name == "os-release":
+            found = distribution.parse(content)
+            return OsRelease(found) if found else Unread("os-release names no distribution")
+        metadata = python_metadata.parse(content, path)
+        if metadata is None:
+            return Unread("no valid name and version")
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return PythonDistribution(metadata, md5)
+
+    def _counted(self, fact: DpkgStatus | DpkgFiles | DpkgSums) -> Fact:
+        match fact:
+            case DpkgStatus():
+                self._keep(3 * _COST * len(fact.packages))
+            case DpkgFiles():
+                self._keep(sum(_COST + len(path) for path in fact.paths))
+            case DpkgSums():
+                self._keep(sum(_COST + len(path) for path in fact.sums))
+        return fact
+
+    def _link(self, path: str, entry: Entry) -> None:
+        """A hard link: the content is that of another name of the same layer."""
+        if not is_interesting(path):
+            return
+        target = _hardlink_target(entry.link, self._links)
+        if target is None:
+            self._add(path, Unread("its hard link leads out of the root"))
+        elif isinstance(known := self._files.get(target), PythonDistribution) and (
+            dpkg.is_python_metadata(path)
+        ):
+            self._add(path, known)  # as uv links from its cache
+        elif target in self._contents:
+            self._add(path, self._fact(path, self._contents[target]))
+        else:
+            self._keep(len(target))
+            self.wanted.add(target)
+            self._add(path, Unread(f"its hard link to {show(entry.link)} has no content here"))
+
+    def _remember(self, path: str, entry: Entry) -> None:
+        try:
+            content = entry.read(MAX_FILE_BYTES)
+        except ArchiveError:
+            raise
+        except LimitError:
+            return
+        self._keep(len(content))
+        self._contents[path] = content
+        if is_interesting(path):
+            self._add(path, self._fact(path, content))
+
+    def _keep(self, size: int) -> None:
+        self._kept_bytes += _COST + size
+        if self._kept_bytes > MAX_KEPT_BYTES:
+            raise ArchiveLimitError(
+                f"package data of more than {MAX_KEPT_BYTES} bytes", limit="MAX_KEPT_BYTES"
+            )
+
+
+def _hardlink_target(link: bytes, links: dict[str, str]) -> str | None:
+    try:
+        name = layers.canonical_path(link.decode("utf-8", "surrogateescape"))
+    except ValueError:
+        return None
+    return resolve_parent(_as_text(name), links)
+
+
+def _as_text(path: str) -> str:
+    """Return a path that can be stored: bytes that are not UTF-8 are written as `\\xNN`."""
+    if path.isascii():
+        return path
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _packed(hashes: array[int]) -> bytes:
+    return array("Q", sorted(set(hashes))).tobytes()
