@@ -1,0 +1,1 @@
+"""What runs where: a receipt for every container that the gate let through."""
