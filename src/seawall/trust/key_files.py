@@ -17,11 +17,16 @@ PUBLIC_MODE: Final = 0o644
 
 def write(pair: KeyPair, *, private: Path, public: Path) -> None:
     """Write both halves, durably. Raises ConflictError when either file exists already."""
-    for path in (private, public):
-        if os.path.lexists(path):
-            raise _exists(path)
+    refuse_existing(private, public)
     _write_new(private, pair.private_pem, PRIVATE_MODE)
     _write_new(public, pair.public_pem, PUBLIC_MODE)
+
+
+def refuse_existing(*paths: Path) -> None:
+    """Raises ConflictError when one of the files exists: ask before asking for a passphrase."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise _exists(path)
 
 
 def read_public(path: Path) -> PublicKey:

@@ -1,0 +1,249 @@
+"""Signatures of an image in a registry: find them, judge them, add ours.
+
+The I/O that stands around `trust.cosign` and `trust.proof`, over one `RegistryClient`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.cli.registry_client import Fetched, RegistryClient
+from seawall.core import limits, strictjson
+from seawall.core.errors import (
+    InvalidInputError,
+    LimitError,
+    SeawallError,
+    UnavailableError,
+)
+from seawall.core.strictjson import Json
+from seawall.oci import manifests, media
+from seawall.oci.digest import Digest
+from seawall.oci.manifests import Descriptor, Index
+from seawall.oci.names import Reference, RepositoryName
+from seawall.trust import bundle, cosign, proof, simple_signing
+from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
+from seawall.trust.keys import PrivateKey
+from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
+from seawall.trust.proof import Proof
+
+MAX_PLATFORMS: Final = 256
+_ATTESTATION_PLATFORM: Final = "unknown"  # how buildkit lists what is no image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What was found beside an image. Nothing of it is verified."""
+
+    artifacts: tuple[UnverifiedSignature, ...]
+    tag_manifest: bytes | None  # behind the `.sig` tag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """One manifest that was signed; `is_new` is False when this key had signed it before."""
+
+    digest: Digest
+    platform: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The proof for one image."""
+
+    digest: Digest
+    proof: Proof
+
+
+def sign_image(
+    client: RegistryClient, reference: Reference, key: PrivateKey, now: dt.datetime
+) -> tuple[Signed, ...]:
+    """Sign the image; of an index, the index and the manifest of each platform.
+
+    What was pushed before is not undone when a later push fails; signing again goes on.
+    """
+    image = client.get_manifest(reference.repository, reference.target)
+    done = []
+    for target in (image.descriptor, *_platforms(image)):
+        found = collect(client, reference.repository, target.digest)
+        uploads = cosign.plan(
+            target,
+            reference,
+            key,
+            now,
+            existing=found.artifacts,
+            tag_manifest=found.tag_manifest,
+        )
+        push(client, reference.repository, uploads)
+        platform = str(target.platform) if target.platform else ""
+        done.append(Signed(digest=target.digest, platform=platform, is_new=bool(uploads)))
+    return tuple(done)
+
+
+def verify_image(
+    client: RegistryClient,
+    reference: Reference,
+    keys: Sequence[TrustedKey],
+    now: dt.datetime,
+    *,
+    hosts: frozenset[str],
+    required_signers: int = 1,
+) -> Judged:
+    """Resolve the image once, collect its signatures and prove who vouches for it."""
+    image = client.get_manifest(reference.repository, reference.target)
+    found = collect(client, reference.repository, image.digest)
+    result = proof.verify(
+        image.digest,
+        repository=reference.repository,
+        tag=None if reference.digest else reference.tag,
+        artifacts=found.artifacts,
+        keys=keys,
+        now=now,
+        hosts=hosts,
+        required_signers=required_signers,
+    )
+    return Judged(digest=image.digest, proof=result)
+
+
+def collect(client: RegistryClient, repository: RepositoryName, subject: Digest) -> Collected:
+    """Fetch all that claims to be a signature of `subject`, both ways.
+
+    One that cannot be had is kept as an empty one, so that the proof shows it as failed.
+    """
+    tag = cosign.signature_tag(subject)
+    behind_tag = client.find_manifest(repository, tag)
+    artifacts: list[UnverifiedSignature] = []
+    if behind_tag is not None:
+        artifacts += _tag_artifacts(client, repository, behind_tag.content)
+    artifacts += _bundle_artifacts(client, repository, subject)
+    return Collected(
+        artifacts=tuple(artifacts), tag_manifest=behind_tag.content if behind_tag else None
+    )
+
+
+def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[Upload]) -> None:
+    """Push in order, and list referrers where the registry does not do it by itself."""
+    for upload in uploads:
+        match upload:
+            case BlobUpload():
+                client.put_blob(repository, upload.content)
+            case ManifestUpload():
+                target = upload.tag or upload.digest
+                is_listed = client.put_manifest(
+                    repository, target, upload.content, upload.media_type
+                )
+                if upload.subject is not None and not is_listed:
+                    _list_under_fallback_tag(client, repository, upload.subject, upload)
+
+
+def _platforms(image: Fetched) -> list[Descriptor]:
+    parsed = manifests.parse(image.content, image.media_type)
+    if not isinstance(parsed, Index):
+        return []
+    found = [
+        entry
+        for entry in parsed.manifests
+        if entry.media_type in media.MANIFESTS
+        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
+    ]
+    if len(found) > MAX_PLATFORMS:
+        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
+    return found
+
+
+def _tag_artifacts(
+    client: RegistryClient, repository: RepositoryName, tag_manifest: bytes
+) -> list[UnverifiedSignature]:
+    kind, source = SignatureFormat.COSIGN_TAG, "tag .sig"
+    try:
+        layers = cosign.tag_layers(tag_manifest)
+    except SeawallError as error:
+        return [_broken(kind, source, error)]
+    artifacts = []
+    for layer in layers[: proof.MAX_SIGNATURES + 1]:
+        try:
+            content = client.get_blob(repository, layer.digest, max_bytes=simple_signing.MAX_BYTES)
+        except UnavailableError:
+            raise
+        except SeawallError as error:
+            artifacts.append(_broken(kind, source, error))
+            continue
+        artifacts.append(
+            UnverifiedSignature(
+                format=kind, content=content, signature=layer.signature, source=source
+            )
+        )
+    return artifacts
+
+
+def _bundle_artifacts(
+    client: RegistryClient, repository: RepositoryName, subject: Digest
+) -> list[UnverifiedSignature]:
+    kind, artifacts = SignatureFormat.SIGSTORE_BUNDLE, []
+    listed = [entry for entry in _referrers(client, repository, subject) if _is_wanted(entry)]
+    for entry in listed[: proof.MAX_SIGNATURES + 1]:
+        source = f"referrer {entry.digest.short}"
+        try:
+            manifest = client.get_manifest(repository, entry.digest)
+            layer = cosign.bundle_layer(manifest.content, subject)
+            if layer is None:
+                continue
+            content = client.get_blob(repository, layer.digest, max_bytes=bundle.MAX_BYTES)
+        except UnavailableError:
+            raise
+        except SeawallError as error:
+            artifacts.append(_broken(kind, source, error))
+            continue
+        artifacts.append(UnverifiedSignature(format=kind, content=content, source=source))
+    return artifacts
+
+
+def _is_wanted(entry: Descriptor) -> bool:
+    return entry.media_type == media.OCI_MANIFEST and cosign.may_be_bundle(entry)
+
+
+def _referrers(
+    client: RegistryClient, repository: RepositoryName, subject: Digest
+) -> tuple[Descriptor, ...]:
+    found = client.find_referrers(repository, subject)
+    if found is not None:
+        return found
+    index = client.find_manifest(repository, cosign.fallback_tag(subject))
+    if index is None:
+        return ()
+    parsed = manifests.parse(index.content, index.media_type)
+    return parsed.manifests if isinstance(parsed, Index) else ()
+
+
+def _list_under_fallback_tag(
+    client: RegistryClient,
+    repository: RepositoryName,
+    subject: Digest,
+    upload: ManifestUpload,
+) -> None:
+    """Add the referrer to the index behind `sha256-<hex>`: read, extend, write back (a race)."""
+    tag = cosign.fallback_tag(subject)
+    found = client.find_manifest(repository, tag)
+    document: dict[str, Json] = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": []}
+    if found is not None:
+        if not isinstance(manifests.parse(found.content, found.media_type), Index):
+            raise InvalidInputError(f"the tag {tag} holds something else than a list of referrers")
+        document = strictjson.decode_object(found.content, max_bytes=limits.MANIFEST_MAX_BYTES)
+    entries = document.get("manifests")
+    known = entries if isinstance(entries, list) else []
+    entry: dict[str, Json] = {
+        "mediaType": upload.media_type,
+        "size": len(upload.content),
+        "digest": str(upload.digest),
+        "artifactType": upload.artifact_type,
+        "annotations": dict(upload.annotations),
+    }
+    document["manifests"] = [*known, entry]
+    client.put_manifest(repository, tag, strictjson.encode(document), media.OCI_INDEX)
+
+
+def _broken(kind: SignatureFormat, source: str, error: SeawallError) -> UnverifiedSignature:
+    return UnverifiedSignature(format=kind, content=b"", source=f"{source}, {error.message}")

@@ -1,0 +1,334 @@
+"""A small registry client for `seawall sign` and `seawall verify` (OCI distribution-spec 1.1).
+
+What it refuses: plain HTTP except to this machine, and only when asked; bodies larger than their
+bound; content that differs from its digest; sending credentials anywhere but to the registry that
+was named and to the token service that it named over TLS; uploads that are led to another host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import urllib3
+
+from seawall.cli._bearer import Challenge
+from seawall.cli.registry_logins import Credentials
+from seawall.core import limits, strictjson
+from seawall.core.errors import (
+    DeniedError,
+    IntegrityError,
+    InvalidInputError,
+    LimitError,
+    NotFoundError,
+    UnavailableError,
+)
+from seawall.oci import manifests, media
+from seawall.oci.digest import Digest, is_digest
+from seawall.oci.manifests import Descriptor, Index
+from seawall.oci.names import RepositoryName
+
+CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 30
+ERROR_MAX_BYTES: Final = 64 * limits.KIB
+TOKEN_MAX_BYTES: Final = 64 * limits.KIB
+MAX_REDIRECTS: Final = 3
+MAX_REFERRER_PAGES: Final = 20
+
+_ACCEPT: Final = ", ".join(sorted(media.MANIFESTS | media.INDEXES))
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A manifest, its bytes held against its digest."""
+
+    content: bytes
+    media_type: str
+    digest: Digest
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.content))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class RegistryClient:
+    """Speaks to one registry. Close it, or use it in `with`."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        credentials: Credentials | None = None,
+        ca_file: Path | None = None,
+        is_plain_http: bool = False,
+    ) -> None:
+        """`host` is `name[:port]`. Plain HTTP is refused unless `host` is this machine."""
+        if is_plain_http and not is_loopback(host):
+            raise DeniedError(
+                f"plain HTTP to {host} would send everything in the clear",
+                remedy="use TLS; plain HTTP is for this machine only",
+            )
+        self._host = host
+        self._base = f"{'http' if is_plain_http else 'https'}://{host}"
+        self._is_plain_http = is_plain_http
+        self._credentials = credentials
+        self._authorization: dict[str, str] = {}  # by scope
+        if ca_file is not None and not ca_file.is_file():
+            raise NotFoundError(f"there is no CA file {ca_file}")
+        self._http = urllib3.PoolManager(
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=str(ca_file) if ca_file else None,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=False,
+        )
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.clear()
+
+    def get_manifest(self, repository: RepositoryName, reference: str) -> Fetched:
+        """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …"""
+        answer = self._call(
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            scope=f"repository:{repository}:pull",
+            headers={"Accept": _ACCEPT},
+            max_bytes=limits.MANIFEST_MAX_BYTES,
+        )
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        claimed = answer.headers.get("Docker-Content-Digest", "")
+        digest = Digest.of(answer.body)
+        if is_digest(reference):
+            digest = Digest.parse(reference)
+        elif is_digest(claimed):
+            digest = Digest.parse(claimed)
+        if not digest.is_of(answer.body):
+            raise IntegrityError(f"the registry's manifest {reference} is not what {digest} names")
+        return Fetched(content=answer.body, media_type=media_type, digest=digest)
+
+    def find_manifest(self, repository: RepositoryName, reference: str) -> Fetched | None:
+        """Like `get_manifest`; None when there is none."""
+        try:
+            return self.get_manifest(repository, reference)
+        except NotFoundError:
+            return None
+
+    def put_manifest(
+        self, repository: RepositoryName, reference: str, content: bytes, media_type: str
+    ) -> bool:
+        """Push a manifest; tell whether the registry listed it as a referrer of its subject."""
+        answer = self._call(
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            scope=f"repository:{repository}:pull,push",
+            headers={"Content-Type": media_type},
+            body=content,
+            max_bytes=ERROR_MAX_BYTES,
+        )
+        return bool(answer.headers.get("OCI-Subject"))
+
+    def get_blob(self, repository: RepositoryName, digest: Digest, *, max_bytes: int) -> bytes:
+        """Fetch a small blob whole, held against its digest."""
+        answer = self._call(
+            "GET",
+            f"/v2/{repository}/blobs/{digest}",
+            scope=f"repository:{repository}:pull",
+            max_bytes=max_bytes,
+        )
+        if not digest.is_of(answer.body):
+            raise IntegrityError(f"the registry's blob is not what {digest} names")
+        return answer.body
+
+    def put_blob(self, repository: RepositoryName, content: bytes) -> Digest:
+        """Push a small blob and return its digest."""
+        digest, scope = Digest.of(content), f"repository:{repository}:pull,push"
+        start = self._call(
+            "POST", f"/v2/{repository}/blobs/uploads/", scope=scope, max_bytes=ERROR_MAX_BYTES
+        )
+        location = urllib.parse.urljoin(self._base + "/", start.headers.get("Location", ""))
+        path = self._own_path(location)
+        mark = "&" if "?" in path else "?"
+        query = urllib.parse.urlencode({"digest": digest})
+        self._call(
+            "PUT",
+            f"{path}{mark}{query}",
+            scope=scope,
+            headers={"Content-Type": "application/octet-stream"},
+            body=content,
+            max_bytes=ERROR_MAX_BYTES,
+        )
+        return digest
+
+    def find_referrers(
+        self, repository: RepositoryName, digest: Digest
+    ) -> tuple[Descriptor, ...] | None:
+        """List the referrers of `digest`; None when the registry has no API for them."""
+        path = f"/v2/{repository}/referrers/{digest}"
+        found: list[Descriptor] = []
+        for _ in range(MAX_REFERRER_PAGES):
+            try:
+                answer = self._call(
+                    "GET",
+                    path,
+                    scope=f"repository:{repository}:pull",
+                    max_bytes=limits.MANIFEST_MAX_BYTES,
+                )
+            except NotFoundError:
+                return None
+            page = manifests.parse(answer.body)
+            if not isinstance(page, Index):
+                raise InvalidInputError("the registry's list of referrers is not an index")
+            found += page.manifests
+            following = _next_page(answer.headers.get("Link", ""))
+            if following is None:
+                return tuple(found)
+            path = self._own_path(urllib.parse.urljoin(self._base + path, following))
+        raise LimitError(f"more than {MAX_REFERRER_PAGES} pages of referrers")
+
+    def _own_path(self, url: str) -> str:
+        if not url.startswith(self._base + "/"):
+            raise DeniedError(f"the registry {self._host} leads to another place")
+        return url.removeprefix(self._base)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> _Answer:
+        sent = dict(headers or {})
+        if scope in self._authorization:
+            sent["Authorization"] = self._authorization[scope]
+        answer = self._send(method, self._base + path, sent, body, max_bytes)
+        if answer.status == 401 and (granted := self._authorize(answer, scope)):
+            sent["Authorization"] = self._authorization[scope] = granted
+            answer = self._send(method, self._base + path, sent, body, max_bytes)
+        for _ in range(MAX_REDIRECTS):
+            if answer.status not in _REDIRECTS:
+                break
+            if method != "GET":
+                raise DeniedError(f"the registry {self._host} redirects a {method}, refused")
+            answer = self._follow(answer, max_bytes)
+        return self._checked(answer, path)
+
+    def _follow(self, answer: _Answer, max_bytes: int) -> _Answer:
+        """Follow to where the bytes are, without credentials and never from TLS to none."""
+        url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
+        if not self._is_allowed(url):
+            raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
+        return self._send("GET", url, {}, None, max_bytes)
+
+    def _is_allowed(self, url: str) -> bool:
+        parts = urllib.parse.urlsplit(url)
+        is_local = self._is_plain_http and parts.scheme == "http" and is_loopback(parts.netloc)
+        return parts.scheme == "https" or is_local
+
+    def _authorize(self, answer: _Answer, scope: str) -> str | None:
+        """Return the Authorization that the challenge asks for; None when we have none."""
+        challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
+        if challenge.scheme == "basic":
+            return self._credentials.basic if self._credentials else None
+        if challenge.scheme != "bearer":
+            return None
+        if not self._is_allowed(challenge.realm):
+            raise DeniedError(f"the registry {self._host} names an unsafe token service")
+        mark = "&" if "?" in challenge.realm else "?"
+        query = urllib.parse.urlencode({"service": challenge.service, "scope": scope})
+        headers = {"Authorization": self._credentials.basic} if self._credentials else {}
+        url = f"{challenge.realm}{mark}{query}"
+        granted = self._send("GET", url, headers, None, TOKEN_MAX_BYTES)
+        if granted.status != 200:
+            raise DeniedError(
+                f"the token service of {self._host} answers {granted.status}",
+                remedy=_LOGIN_REMEDY,
+            )
+        document = strictjson.decode_object(granted.body, max_bytes=TOKEN_MAX_BYTES)
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str):
+            raise UnavailableError(f"the token service of {self._host} gives no token")
+        return f"Bearer {token}"
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, max_bytes: int
+    ) -> _Answer:
+        try:
+            response = self._http.request(
+                method,
+                url,
+                headers={"Accept-Encoding": "identity", "User-Agent": "seawall", **headers},
+                body=body,
+                redirect=False,
+                preload_content=False,
+            )
+            with response:
+                limit = max_bytes if response.status < 400 else ERROR_MAX_BYTES
+                content = response.read(limit + 1, decode_content=False)
+                if len(content) > limit:
+                    response.close()  # do not read on
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnavailableError(
+                f"the registry {self._host} does not answer: {_why(error)}",
+                remedy="check the address, the network and --ca",
+            ) from error
+        if len(content) > limit:
+            raise LimitError(f"the registry {self._host} sends more than {limit} bytes")
+        return _Answer(status=response.status, headers=response.headers, body=content)
+
+    def _checked(self, answer: _Answer, path: str) -> _Answer:
+        what = f"{self._host}{path.partition('?')[0]}"
+        match answer.status:
+            case status if 200 <= status < 300:
+                return answer
+            case 404:
+                raise NotFoundError(f"the registry has no {what}")
+            case 401 | 403:
+                raise DeniedError(
+                    f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
+                )
+            case status:
+                raise UnavailableError(f"the registry answers {status} for {what}")
+
+
+_LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `name[:port]` is this machine, by name or address."""
+    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _next_page(link: str) -> str | None:
+    target, _, parameters = link.partition(">")
+    return target.strip()[1:] if target.startswith("<") and 'rel="next"' in parameters else None
+
+
+def _why(error: Exception) -> str:
+    text = str(getattr(error, "reason", None) or error)
+    return text.rpartition(": ")[2][:200] or type(error).__name__

@@ -1,0 +1,62 @@
+"""`seawall sign`: vouch for an image, in the formats that cosign 2, cosign 3 and skopeo read."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seawall.cli import _registry_options
+
+if TYPE_CHECKING:
+    from seawall.cli.image_signatures import Signed
+    from seawall.config import Settings
+    from seawall.oci.names import Reference
+
+DEFAULT_KEY = "seawall.key"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _registry_options.add(parser)
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="private key (default: the one of `key generate`)"
+    )
+    parser.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="passphrase of the key (else: asked)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = (
+        "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
+        "index, the index and each platform's image are signed. Signing again changes nothing.\n"
+        "Exit codes: 0 signed, 2 wrong input, 3 the registry does not answer or does not allow it"
+    )
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    from seawall.cli import image_signatures, passphrases
+    from seawall.trust import key_files
+
+    image = _registry_options.reference(options)
+    path = options.key or settings.home.keys / DEFAULT_KEY
+    passphrase = passphrases.read(options.passphrase_file, prompt=f"Passphrase of {path}")
+    key = key_files.read_private(path, passphrase)
+    with _registry_options.open_client(options, str(image.host), settings.home.docker) as client:
+        done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
+    _print(image, key.public.key_id, done, options.json)
+    return 0
+
+
+def _print(image: Reference, key_id: str, done: tuple[Signed, ...], as_json: bool) -> None:
+    if as_json:
+        signed = [
+            {"digest": one.digest, "platform": one.platform, "is_new": one.is_new} for one in done
+        ]
+        print(json.dumps({"image": str(image), "key_id": key_id, "signed": signed}))
+        return
+    for one in done:
+        state = "signed" if one.is_new else "was signed already"
+        platform = f"  {one.platform}" if one.platform else ""
+        print(f"{state}: {image.host}/{image.repository}@{one.digest}{platform}")
+    print(f"by key {key_id}")
