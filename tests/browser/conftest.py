@@ -20,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from seawall.testing.clocks import FakeClock
 from seawall.testing.page_samples import NOW
-from seawall.testing.pages import FakeSessions, SamplePages
+from seawall.testing.pages import FakeLogins, SamplePages
 from seawall.web import routes
 
 CHROMIUM = shutil.which("chromium")
@@ -42,7 +42,7 @@ class Site:
 
     url: str
     pages: SamplePages
-    sessions: FakeSessions
+    logins: FakeLogins
 
 
 @dataclass
@@ -86,15 +86,15 @@ def _tls(directory: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    pages, sessions = SamplePages(), FakeSessions()
+    pages, logins = SamplePages(), FakeLogins()
     app = web.Application()
-    app.add_routes(routes(pages, sessions, clock=FakeClock(NOW)))
+    app.add_routes(routes(pages, logins, clock=FakeClock(NOW)))
     runner = web.AppRunner(app)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_tls(tmp_path)).start()
         port = runner.addresses[0][1]
-        yield Site(url=f"https://127.0.0.1:{port}", pages=pages, sessions=sessions)
+        yield Site(url=f"https://127.0.0.1:{port}", pages=pages, logins=logins)
     finally:
         await runner.cleanup()
 

@@ -6,25 +6,32 @@ tried without a database. `EmptyPages` is the first minute of a new installation
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from seawall.core import actor as actors
+from aiohttp import web
+
 from seawall.core import ids
-from seawall.core.errors import DeniedError, LimitError
+from seawall.core.errors import DeniedError
 from seawall.core.secret import Secret
+from seawall.identity.errors import InvalidCredentialsError, TooManyAttemptsError
+from seawall.identity.model import User
+from seawall.identity.sessions import ABSOLUTE_LIFE, Session
+from seawall.ingress.sessions import COOKIE
 from seawall.testing.page_samples import (
     EVENTS,
     FINDINGS,
     IMAGE_PAGE,
+    NOW,
     OVERVIEW,
     PACKAGES,
     ago,
     digest_of,
 )
 from seawall.web import limits, views
-from seawall.web.ports import Session, Viewer
+from seawall.web.ports import Viewer
 from seawall.web.views import Counts, Severity
 
 TOO_MANY_ATTEMPTS: Final = 5
@@ -80,8 +87,8 @@ class SamplePages:
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:
         if not viewer.is_administrator:
             raise DeniedError(
-                "Only administrators read the whole log.",
-                remedy="The page of each image shows what happened to it.",
+                "only administrators read the whole log",
+                remedy="the page of each image shows what happened to it",
             )
         found = [
             event
@@ -120,35 +127,47 @@ class EmptyPages(SamplePages):
 
 
 @dataclass
-class FakeSessions:
-    """Sessions in memory. Users are `ada` (an administrator) and `lin`."""
+class FakeLogins:
+    """`Logins` in memory, at no cost. Users are `ada`, an administrator, and `lin`."""
 
     passwords: dict[str, str] = field(
         default_factory=lambda: {"ada": "correct horse", "lin": "battery staple"}
     )
     administrators: frozenset[str] = frozenset({"ada"})
     live: dict[str, Session] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
 
-    def login(self, name: str, password: Secret, address: str) -> str | None:
-        if self.failures.get(address, 0) >= TOO_MANY_ATTEMPTS:
-            raise LimitError("too many attempts")
-        if self.passwords.get(name) != password.reveal():
-            self.failures[address] = self.failures.get(address, 0) + 1
-            return None
+    async def sign_in(
+        self, request: web.Request, response: web.StreamResponse, *, name: str, password: str
+    ) -> None:
+        if self.failures >= TOO_MANY_ATTEMPTS:
+            raise TooManyAttemptsError(dt.timedelta(seconds=30))
+        if self.passwords.get(name) != password:
+            self.failures += 1
+            raise InvalidCredentialsError("the name or the password is wrong")
+        self.live.pop(request.cookies.get(COOKIE, ""), None)
         session_id = ids.new_id()
         self.live[session_id] = Session(
-            actor=actors.user(name),
-            is_administrator=name in self.administrators,
-            csrf=ids.new_id(),
+            user=User(
+                name=name,
+                is_administrator=name in self.administrators,
+                is_disabled=False,
+                created=NOW,
+            ),
+            csrf=Secret(ids.new_id()),
+            created=NOW,
+            expires=NOW + ABSOLUTE_LIFE,
         )
-        return session_id
+        response.set_cookie(
+            COOKIE, session_id, path="/", secure=True, httponly=True, samesite="Strict"
+        )
 
-    def session_of(self, session_id: str) -> Session | None:
-        return self.live.get(session_id)
+    async def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
+        self.live.pop(request.cookies.get(COOKIE, ""), None)
+        response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
 
-    def logout(self, session_id: str) -> None:
-        self.live.pop(session_id, None)
+    async def find(self, request: web.Request) -> Session | None:
+        return self.live.get(request.cookies.get(COOKIE, ""))
 
 
 def _findings(findings: Sequence[views.Finding], query: views.ImageQuery) -> views.FindingList:

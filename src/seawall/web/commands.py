@@ -26,9 +26,7 @@ def for_image(page: views.ImagePage) -> tuple[Command, ...]:
     return (
         Command(title="Exactly this image, whatever the tags say later", line=f"IMAGE={image}"),
         Command(title="Pull it", line='docker pull "$IMAGE"'),
-        Command(
-            title="Why this verdict and what changes it", line='seawall explain "$IMAGE"'
-        ),
+        Command(title="Why this verdict and what changes it", line='seawall explain "$IMAGE"'),
         Command(title="The proof of its signatures, step by step", line='seawall verify "$IMAGE"'),
         *_cosign(page.signatures),
         Command(title="Vouch for it", line='seawall sign "$IMAGE"'),

@@ -1,36 +1,29 @@
-"""Friendly pages for everything that goes wrong, and the request boundary of the pages.
+"""Friendly pages for everything that goes wrong.
 
-A page tells what happened and what to do next, never how the inside looks: an unexpected exception
-goes to the log under a reference, and the reader sees the reference only.
+The request boundary itself is `ingress.boundary`; here is how its answers look to a person. A page
+tells what happened and what to do next, never how the inside looks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
-from seawall.core import errors, ids
+from seawall.core.errors import UnavailableError
+from seawall.ingress.boundary import Problem, answer_errors
 from seawall.web import rendering
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PAGE_SECONDS: Final = 20
 """How long a page may take to be made."""
 
-_STATUS: Final[tuple[tuple[type[errors.SeawallError], int], ...]] = (
-    (errors.InvalidInputError, 400),
-    (errors.DeniedError, 403),
-    (errors.NotFoundError, 404),
-    (errors.ConflictError, 409),
-    (errors.LimitError, 429),
-    (errors.UnavailableError, 503),
-)
 _TITLES: Final = {
-    400: "That address does not make sense",
+    400: "That does not make sense here",
+    401: "Log in first",
     403: "Not allowed",
     404: "There is nothing here",
     405: "Not like this",
@@ -40,43 +33,44 @@ _TITLES: Final = {
     500: "Something broke",
     503: "Not available right now",
 }
-_logger = logging.getLogger(__name__)
 
 
-def guarded(answer: Handler) -> Handler:
-    """Wrap `answer` so that each failure becomes a page. The pages' request boundary."""
-
-    async def respond(request: web.Request) -> web.StreamResponse:
-        try:
-            async with asyncio.timeout(PAGE_SECONDS):
-                return await answer(request)
-        except web.HTTPException as error:
-            return error if error.status < 400 else page(error.status)
-        except errors.SeawallError as error:
-            return page(_status_of(error), message=error.message, remedy=error.remedy)
-        except TimeoutError:
-            return page(503, message=f"The page was not ready within {PAGE_SECONDS} seconds.")
-        except Exception:  # the request boundary: whatever it was, the reader gets a page
-            reference = ids.new_id()[:12]
-            _logger.exception("page %s failed, reference %s", request.rel_url.raw_path, reference)
-            return page(500, reference=reference)
-
-    return respond
-
-
-def page(status: int, *, message: str = "", remedy: str = "", reference: str = "") -> web.Response:
-    """Return the page that tells of a failure with this HTTP status."""
+def render(_request: web.Request, problem: Problem) -> web.Response:
+    """Return the page that tells of `problem`: a renderer for `ingress.boundary.answer_errors`."""
+    is_plain = problem.code.startswith("http-")  # HTTP's own words say no more than the title
     return rendering.render(
         "failure.html",
-        status=status,
-        code=status,
-        title=_TITLES.get(status, "That did not work"),
-        message=message,
-        remedy=remedy,
-        reference=reference,
+        status=problem.status,
+        code=problem.status,
+        title=_TITLES.get(problem.status, "That did not work"),
+        message="" if is_plain else _sentence(problem.message),
+        remedy="" if is_plain else _sentence(problem.remedy),
         session=None,
     )
 
 
-def _status_of(error: errors.SeawallError) -> int:
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+def guarded(answer: Answer) -> Answer:
+    """Wrap `answer` in the request boundary, with pages for its failures and a deadline."""
+
+    async def in_time(request: web.Request) -> web.StreamResponse:
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                return await answer(request)
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"the page was not ready within {PAGE_SECONDS} seconds", remedy="try again"
+            ) from error
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        return await _boundary(request, in_time)
+
+    return respond
+
+
+_boundary = answer_errors(render)
+
+
+def _sentence(text: str) -> str:
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")

@@ -20,5 +20,5 @@ PAGE_MAX: Final = 1_000_000
 SEQ_MAX: Final = 2**63 - 1
 """The largest number of an entry that a database can hold."""
 FORM_MAX_BYTES: Final = 8 * 1024
-NAME_MAX_CHARACTERS: Final = 128
+NAME_MAX_CHARACTERS: Final = 64
 PASSWORD_MAX_CHARACTERS: Final = 1024

@@ -1,78 +1,63 @@
 """Login and logout.
 
-Checks, in order: 1. the form comes from a page of this site (`Origin`, else `Sec-Fetch-Site`);
-2. it is small and well-formed; 3. login: name and password prove a user, and the answer to a wrong
-name is the answer to a wrong password; 4. logout: the session's CSRF token came with the form.
-A login always opens a new session, so that nobody can plant a known one.
+Checks, in order: 1. the form is small, well-formed and says each thing once; 2. it was sent from a
+page of this site, and inside a session carries its CSRF token (`ingress.sessions.check_genuine`);
+3. name and password prove a user. A wrong name is answered like a wrong password.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
-from seawall.core import blocking, secret
-from seawall.core.errors import DeniedError, InvalidInputError, LimitError
-from seawall.core.secret import Secret
+from seawall.core.errors import InvalidInputError
+from seawall.identity.errors import InvalidCredentialsError, TooManyAttemptsError
+from seawall.ingress.sessions import check_genuine
 from seawall.web import limits, queries, rendering
-from seawall.web.ports import Sessions
-
-COOKIE: Final = "__Host-seawall"
-"""`__Host-`: browsers take it only over TLS, without Domain, with Path=/ (RFC 6265bis 4.1.3.2)."""
+from seawall.web.ports import Logins
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 WRONG: Final = "That name and password do not match."
-TOO_MANY: Final = "Too many attempts. Wait a few minutes, then try again."
 
 
-async def form(request: web.Request) -> web.Response:
-    """Show the login form."""
-    return _form(next_path=_next_path(request.query.get("next", "/")))
+async def form(request: web.Request, logins: Logins) -> web.Response:
+    """Show the login form; who is logged in already is sent on."""
+    next_path = _local(request.query.get("next", "/"))
+    if await logins.find(request) is not None:
+        return redirect(next_path)
+    return _form(next_path=next_path)
 
 
-async def login(request: web.Request, sessions: Sessions) -> web.StreamResponse:
+async def login(request: web.Request, logins: Logins) -> web.StreamResponse:
     """Open a session and send the reader on."""
-    check_same_site(request)
-    fields = await read_form(request)
-    name, next_path = fields.get("name", "").strip(), _next_path(fields.get("next", "/"))
+    fields = await _read_form(request)
+    await check_genuine(request, None)
+    name, next_path = fields.get("name", "").strip(), _local(fields.get("next", "/"))
     password = fields.get("password", "")
-    too_long = (
-        len(name) > limits.NAME_MAX_CHARACTERS or len(password) > limits.PASSWORD_MAX_CHARACTERS
-    )
-    if not name or not password or too_long:
-        return _form(next_path=next_path, name=name, problem=WRONG, status=401)
-    try:
-        session_id = await blocking.run(
-            sessions.login, name, Secret(password), request.remote or "unknown"
-        )
-    except LimitError:
-        return _form(next_path=next_path, name=name, problem=TOO_MANY, status=429)
-    if session_id is None:
-        return _form(next_path=next_path, name=name, problem=WRONG, status=401)
     response = redirect(next_path)
-    response.set_cookie(
-        COOKIE, session_id, secure=True, httponly=True, samesite="Lax", path="/", max_age=None
-    )
+    try:
+        if not name or not password or len(password) > limits.PASSWORD_MAX_CHARACTERS:
+            raise InvalidCredentialsError("name or password is missing or too long")
+        await logins.sign_in(request, response, name=name, password=password)
+    except InvalidCredentialsError:
+        return _form(next_path=next_path, name=name, problem=WRONG, status=401)
+    except TooManyAttemptsError as error:
+        seconds = max(1, round(error.retry_after.total_seconds()))
+        problem = f"Too many attempts. Try again in {seconds} seconds."
+        answer = _form(next_path=next_path, name=name, problem=problem, status=429)
+        answer.headers["Retry-After"] = str(seconds)
+        return answer
     return response
 
 
-async def logout(request: web.Request, sessions: Sessions) -> web.StreamResponse:
+async def logout(request: web.Request, logins: Logins) -> web.StreamResponse:
     """End the session, whose token must come with the form."""
-    check_same_site(request)
-    fields = await read_form(request)
-    session_id = request.cookies.get(COOKIE, "")
-    session = await blocking.run(sessions.session_of, session_id) if session_id else None
-    if session is not None:
-        if not secret.is_same(session.csrf.encode(), fields.get("csrf", "").encode()):
-            raise DeniedError(
-                "The form does not belong to your session.", remedy="Reload the page, try again."
-            )
-        await blocking.run(sessions.logout, session_id)
+    await _read_form(request)
+    await check_genuine(request, await logins.find(request))
     response = redirect("/login")
-    response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+    await logins.sign_out(request, response)
     return response
 
 
@@ -81,39 +66,24 @@ def redirect(path: str) -> web.Response:
     return web.Response(status=303, headers={**rendering.HEADERS, "Location": path})
 
 
-def check_same_site(request: web.Request) -> None:
-    """Raises DeniedError unless the browser says that the form is ours."""
-    origin = request.headers.get("Origin")
-    if origin is None:
-        is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
-    else:
-        parts = urlsplit(origin)
-        is_ours = parts.netloc == request.host and parts.scheme == request.scheme
-    if not is_ours:
-        raise DeniedError(
-            "The form was sent from another site.", remedy="Open the login page here and try again."
-        )
-
-
-async def read_form(request: web.Request) -> Mapping[str, str]:
-    """Read a small form. Raises InvalidInputError, or 413."""
+async def _read_form(request: web.Request) -> Mapping[str, str]:
+    """Read a small form. Raises InvalidInputError, or 411 and 413 for its length."""
     if request.content_type != FORM_TYPE:
-        raise InvalidInputError(f"The form must be sent as {FORM_TYPE}.")
-    body = b""
-    async for chunk in request.content.iter_chunked(limits.FORM_MAX_BYTES):
-        body += chunk
-        if len(body) > limits.FORM_MAX_BYTES:
-            raise web.HTTPRequestEntityTooLarge(limits.FORM_MAX_BYTES, len(body))
+        raise InvalidInputError(f"the form must be sent as {FORM_TYPE}")
+    if request.content_length is None:
+        raise web.HTTPLengthRequired
+    if request.content_length > limits.FORM_MAX_BYTES:
+        raise web.HTTPRequestEntityTooLarge(limits.FORM_MAX_BYTES, request.content_length)
     try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=16)
-    except ValueError as error:
-        raise InvalidInputError("The form is not well-formed.") from error
-    if any(len(values) > 1 for values in fields.values()):
-        raise InvalidInputError("The form gives a field twice.")
-    return {name: values[0] for name, values in fields.items()}
+        fields = await request.post()
+    except (ValueError, LookupError) as error:  # not UTF-8, or a charset that does not exist
+        raise InvalidInputError("the form is not well-formed") from error
+    if len(fields) != len(set(fields)):
+        raise InvalidInputError("the form gives a field twice")
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
-def _next_path(path: str) -> str:
+def _local(path: str) -> str:
     return path if queries.is_local_path(path) else "/"
 
 

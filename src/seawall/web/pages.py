@@ -5,7 +5,7 @@ Every page but the login form needs a session; who has none is sent to log in an
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from aiohttp import web
 from seawall.core import blocking
 from seawall.core.clock import Clock, SystemClock
 from seawall.core.errors import InvalidInputError, NotFoundError
+from seawall.identity.sessions import Session
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.web import (
@@ -26,7 +27,7 @@ from seawall.web import (
     queries,
     rendering,
 )
-from seawall.web.ports import Pages, Session, Sessions, Viewer
+from seawall.web.ports import Logins, Pages, Viewer
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -34,29 +35,35 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Site:
     pages: Pages
-    sessions: Sessions
+    logins: Logins
     clock: Clock
 
 
-_Answer = Callable[[_Site, web.Request, Session], Awaitable[web.Response]]
+_PageOf = Callable[[_Site, web.Request, Session], Awaitable[web.Response]]
 
 
 def routes(
-    pages: Pages, sessions: Sessions, *, clock: Clock | None = None
+    pages: Pages, logins: Logins, *, clock: Clock | None = None
 ) -> list[web.AbstractRouteDef]:
-    """Return the routes of all pages, to be added to the router beside the other doors."""
-    site = _Site(pages=pages, sessions=sessions, clock=clock or SystemClock())
+    """Return the routes of all pages, to be added to the router beside the other doors.
 
-    async def log_in(request: web.Request) -> web.StreamResponse:
-        return await login.login(request, sessions)
+    They bring their own request boundary and headers. For addresses that no route takes, give
+    `failures.render` to the application's `ingress.boundary.answer_errors`.
+    """
+    site = _Site(pages=pages, logins=logins, clock=clock or SystemClock())
 
-    async def log_out(request: web.Request) -> web.StreamResponse:
-        return await login.logout(request, sessions)
+    def with_logins(
+        answer: Callable[[web.Request, Logins], Awaitable[web.StreamResponse]],
+    ) -> failures.Answer:
+        async def respond(request: web.Request) -> web.StreamResponse:
+            return await answer(request, logins)
+
+        return failures.guarded(respond)
 
     return [
-        web.get("/login", failures.guarded(login.form)),
-        web.post("/login", failures.guarded(log_in)),
-        web.post("/logout", failures.guarded(log_out)),
+        web.get("/login", with_logins(login.form)),
+        web.post("/login", with_logins(login.login)),
+        web.post("/logout", with_logins(login.logout)),
         web.get("/static/{name}", failures.guarded(_static)),
         web.get("/", _for_session(site, _overview)),
         web.get("/audit", _for_session(site, _audit)),
@@ -64,32 +71,18 @@ def routes(
     ]
 
 
-def error_pages(*, but_below: Iterable[str]) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Return a middleware that answers unknown addresses with a page.
-
-    Paths below `but_below` (such as `/v2`) belong to doors with error shapes of their own.
-    """
-    others = tuple(but_below)
-
-    @web.middleware
-    async def answer(request: web.Request, handler: failures.Handler) -> web.StreamResponse:
-        is_ours = not any(request.path == p or request.path.startswith(f"{p}/") for p in others)
-        if is_ours and request.match_info.http_exception is not None:
-            return failures.page(request.match_info.http_exception.status)
-        return await handler(request)
-
-    return answer
-
-
-def _for_session(site: _Site, answer: _Answer) -> failures.Handler:
+def _for_session(site: _Site, page: _PageOf) -> failures.Answer:
     async def respond(request: web.Request) -> web.StreamResponse:
-        session_id = request.cookies.get(login.COOKIE, "")
-        session = await blocking.run(site.sessions.session_of, session_id) if session_id else None
-        if session is None:
-            here = request.rel_url.raw_path_qs
-            is_worth = here != "/" and queries.is_local_path(here)
-            return login.redirect(f"/login?{urlencode({'next': here})}" if is_worth else "/login")
-        return await answer(site, request, session)
+        session = await site.logins.find(request)
+        if session is not None:
+            return await page(site, request, session)
+        here = request.rel_url.raw_path_qs
+        if request.headers.get("Sec-Fetch-Site") == "cross-site":
+            # The cookie is `SameSite=Strict`: behind a link from elsewhere it is not sent, so the
+            # reader may well be logged in. Asked again by a page of ours, the browser sends it.
+            return rendering.render("again.html", session=None, here=here)
+        is_worth = here != "/" and queries.is_local_path(here)
+        return login.redirect(f"/login?{urlencode({'next': here})}" if is_worth else "/login")
 
     return failures.guarded(respond)
 
@@ -116,8 +109,8 @@ async def _image(site: _Site, request: web.Request, session: Session) -> web.Res
     page = await blocking.run(site.pages.image, _viewer(session), repository, target, query)
     if page is None:
         raise NotFoundError(
-            f"There is no image {repository} {target}, or you may not see it.",
-            remedy="Check the name, or ask for the right to pull it.",
+            f"there is no image {repository} {target}, or you may not see it",
+            remedy="check the name, or ask for the right to pull it",
         )
     return rendering.render(
         "image.html",
@@ -141,7 +134,7 @@ async def _audit(site: _Site, request: web.Request, session: Session) -> web.Res
 async def _static(request: web.Request) -> web.Response:
     asset = assets.find(request.match_info["name"])
     if asset is None:
-        raise NotFoundError("There is no such file.")
+        raise NotFoundError("there is no such file")
     return web.Response(
         body=asset.body,
         content_type=asset.content_type,
@@ -150,7 +143,7 @@ async def _static(request: web.Request) -> web.Response:
 
 
 def _viewer(session: Session) -> Viewer:
-    return Viewer(actor=session.actor, is_administrator=session.is_administrator)
+    return Viewer(actor=session.user.actor, is_administrator=session.user.is_administrator)
 
 
 def _image_named(request: web.Request) -> tuple[RepositoryName, Digest | Tag]:
@@ -159,4 +152,4 @@ def _image_named(request: web.Request) -> tuple[RepositoryName, Digest | Tag]:
         repository = RepositoryName.parse(request.match_info["repository"])
         return repository, Digest.parse(target) if ":" in target else Tag.parse(target)
     except InvalidInputError as error:
-        raise NotFoundError("No image can have that name.", remedy=error.remedy) from error
+        raise NotFoundError("no image can have that name", remedy=error.remedy) from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from aiohttp import web
+
 from seawall.core.actor import Actor
-from seawall.core.secret import Secret
+from seawall.identity.sessions import Session
 from seawall.web import views
 
 
@@ -40,29 +42,22 @@ class Pages(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Who is logged in. `csrf` stands in every form and must come back with it."""
+class Logins(Protocol):
+    """Login sessions as `ingress.sessions.LoginSessions` has them."""
 
-    actor: Actor
-    is_administrator: bool
-    csrf: str
+    async def sign_in(
+        self, request: web.Request, response: web.StreamResponse, *, name: str, password: str
+    ) -> None:
+        """Check name and password and put a new session's cookie on `response`.
 
-
-class Sessions(Protocol):
-    """Login sessions by opaque id (the cookie's value). All calls may block: use a thread."""
-
-    def login(self, name: str, password: Secret, address: str) -> str | None:
-        """Open a session and return its id; None when name and password prove nobody.
-
-        `address` is where the attempt comes from. Raises LimitError after too many attempts.
+        Raises InvalidCredentialsError, TooManyAttemptsError, UnavailableError.
         """
         ...
 
-    def session_of(self, session_id: str) -> Session | None:
-        """Return the live session, or None when it is unknown, expired or its user is gone."""
+    async def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
+        """End the request's session and take its cookie away."""
         ...
 
-    def logout(self, session_id: str) -> None:
-        """End the session; an unknown one is no error."""
+    async def find(self, request: web.Request) -> Session | None:
+        """Return the living session whose cookie the request carries."""
         ...

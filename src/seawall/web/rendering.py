@@ -18,19 +18,19 @@ from aiohttp import web
 from markupsafe import Markup
 
 from seawall.core.actor import Actor, ActorKind
+from seawall.ingress import browser
 from seawall.web import assets, queries, views
 
-# What the pages need, and nothing else: no script, no frame, no inline style, no other site.
+# Said on every page, so that no mistake in the wiring can leave it out. With the stricter
+# `no-referrer` a browser would send `Origin: null` with our own forms, and they would be refused.
 HEADERS: Final = {
+    **browser.HEADERS,
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    "Cache-Control": browser.NO_STORE,
 }
 
 _TRICKY: Final = re.compile(
