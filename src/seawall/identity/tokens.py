@@ -99,7 +99,9 @@ class SigningKey:
     @classmethod
     def open(cls, path: Path) -> SigningKey:
         """Read the key at `path`; create it, readable by its owner alone, when it is missing."""
-        pem = files.read_or_create_private(path, lambda: ECKey.generate_key("P-256").as_pem())
+        pem = files.read_or_create_private(
+            path, lambda: ECKey.generate_key("P-256").as_pem(private=True)
+        )
         return cls(ECKey.import_key(pem))
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import replace
 
+import argon2
+
 from seawall.core import actor as actors
 from seawall.identity.model import ALL_ACTIONS, Grant, Pattern
+from seawall.identity.passwords import Passwords
 from seawall.ingress.access import ANONYMOUS, Action, Caller, InvalidCredentialsError
 
 
@@ -64,3 +67,8 @@ class FakeAuthenticator:
 
     def with_current_rights(self, caller: Caller) -> Caller:
         return replace(caller, grants=self._grants.get(caller.actor.name, ()))
+
+
+def cheap_passwords() -> Passwords:
+    """Return argon2id with the smallest cost that it allows."""
+    return Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
