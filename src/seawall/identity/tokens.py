@@ -143,7 +143,7 @@ class Tokens:
             iat=now.timestamp(),
             jti=ids.new_id(),
             access=[
-                _Access(type="repository", name=name, actions=sorted(actions))
+                _Access(type="repository", name=str(name), actions=sorted(map(str, actions)))
                 for name, actions in sorted(access.items())
                 if actions
             ],
