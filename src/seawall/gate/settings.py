@@ -1,0 +1,35 @@
+"""The gate's slice of the settings, and its limits with their units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seawall.gate.tls import TlsFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """Where the gate listens, what stands behind it, and how long it waits."""
+
+    engine_socket: Path
+    registry_hosts: tuple[str, ...]
+    """`host:port` of our own registry, under every name that an engine may know it by."""
+
+    socket: Path | None = None
+    """Path of the unix socket to listen on; made with mode 0600."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """TCP port for mutual TLS; needs `tls`. None means no TCP."""
+
+    tls: TlsFiles | None = None
+
+    max_connections: int = 1024
+    idle_s: float = 600.0  # between two requests of a connection
+    head_s: float = 10.0  # from the first byte of a head to its last
+    body_s: float = 30.0  # for a whole JSON body
+    answer_s: float = 120.0  # for an answer of the engine that is not a stream
+    decision_s: float = 10.0  # for admission, receipts and tokens; then the answer is no
+    identity_s: float = 10.0  # for which an identity is remembered; a revocation waits this long
+    grace_s: float = 10.0  # for streams, after the order to stop
