@@ -248,6 +248,7 @@ EVENTS: Final = (
 OVERVIEW: Final = views.Overview(
     registry=REGISTRY,
     gate=GATE,
+    gate_setup=(f"export DOCKER_HOST={GATE} DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=~/.docker",),
     refused=REFUSED,
     containers=CONTAINERS,
     images=views.ImageList(rows=IMAGES, total=len(IMAGES), matching=len(IMAGES), page=1, pages=1),

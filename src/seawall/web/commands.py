@@ -43,11 +43,14 @@ def first_push(registry: str) -> tuple[Command, ...]:
     )
 
 
-def first_run(gate: str, registry: str) -> tuple[Command, ...]:
-    """Return what runs a container through the gate."""
+def first_run(overview: views.Overview) -> tuple[Command, ...]:
+    """Return what runs a container through the gate; empty when no gate runs."""
+    if overview.gate is None:
+        return ()
+    image = f"{overview.registry}/app:1"
     return (
-        Command(title="Point docker at the gate", line=f"export DOCKER_HOST={shlex.quote(gate)}"),
-        Command(title="Run", line=_line("docker", "run", "--rm", f"{registry}/app:1")),
+        *(Command(title="Point docker at the gate", line=line) for line in overview.gate_setup),
+        Command(title="Run an image from here", line=_line("docker", "run", "--rm", image)),
     )
 
 

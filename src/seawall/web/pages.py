@@ -90,7 +90,6 @@ def _for_session(site: _Site, page: _PageOf) -> failures.Answer:
 async def _overview(site: _Site, request: web.Request, session: Session) -> web.Response:
     query = queries.parse_list(request.query)
     overview = await blocking.run(site.pages.overview, _viewer(session), query)
-    gate = overview.gate
     return rendering.render(
         "overview.html",
         session=session,
@@ -99,7 +98,7 @@ async def _overview(site: _Site, request: web.Request, session: Session) -> web.
         query=query,
         notices=attention.notices(overview),
         first_push=commands.first_push(overview.registry),
-        first_run=commands.first_run(gate, overview.registry) if gate else (),
+        first_run=commands.first_run(overview),
     )
 
 

@@ -90,11 +90,13 @@ def image_url(repository: str, target: str) -> str:
 
 def is_https(address: str) -> bool:
     """Tell whether a link from outside may be followed: https, with a host, and no login in it."""
+    if not address.startswith("https://") or not address.isascii() or re.search(r"[\s\\]", address):
+        return False
     try:
         parts = urlsplit(address)
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    return bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _visible(value: object) -> object:

@@ -150,7 +150,8 @@ class Overview:
     """The first page. `refused` is the last 24 hours, newest first."""
 
     registry: str  # host:port as docker names it
-    gate: str | None  # DOCKER_HOST value that points a client at the gate
+    gate: str | None  # where the gate listens; None when none runs
+    gate_setup: tuple[str, ...]  # commands that point a docker client at it
     refused: tuple[Refused, ...]
     containers: tuple[Container, ...]
     images: ImageList
