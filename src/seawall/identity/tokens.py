@@ -232,7 +232,10 @@ def _verified(claims: _Claims) -> VerifiedToken:
 
 
 def _moment(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    except (OverflowError, OSError) as error:
+        raise InvalidInputError("a moment outside of all time") from error
 
 
 def _subject(actor: Actor) -> str:
