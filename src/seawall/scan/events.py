@@ -1,0 +1,39 @@
+"""What the scanner announces."""
+
+from __future__ import annotations
+
+from seawall import audit
+
+
+class AdvisoriesRefreshed(audit.Event, frozen=True, kw_only=True):
+    """A feed has a new edition. What it changed: `Advisories.changed_packages(generation)`."""
+
+    feed: str
+    generation: int
+    feed_digest: str
+    records: int
+    bad_records: int
+    added: int
+    changed: int
+    withdrawn: int
+    removed: int
+
+
+class FeedFailed(audit.Event, frozen=True, kw_only=True):
+    """A feed could not be refreshed; its old edition stays in use."""
+
+    feed: str
+    reason: str
+
+
+class ReportMade(audit.Event, frozen=True, kw_only=True):
+    """An image was judged. `digest` is its manifest's."""
+
+    findings_by_severity: dict[str, int]
+    fixable: int
+    fixable_by_severity: dict[str, int]
+    components: int
+    unjudged: int
+    is_partial: bool
+    feeds: list[str]
+    """`name@digest` of each edition used."""

@@ -1,0 +1,114 @@
+"""What is wrong with an image: the words of the report."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable
+
+import msgspec
+
+from seawall.scan.model import Ecosystem, Inventory
+from seawall.scan.severity import Severity
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One hole in one installed component, under all the names that it has.
+
+    Texts come from images and feeds: bounded, without control characters, and still to be escaped
+    where they are shown.
+    """
+
+    id: str
+    """The CVE where there is one, else the best-known other name."""
+    aliases: tuple[str, ...]
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    purl: str
+    path: str
+    layer: str
+    layer_index: int
+    package: str
+    """The package that the advisory names: for Debian the source package."""
+    fixed_version: str
+    """The version that ends it, in the terms of `package`; empty where none is known."""
+    severity: Severity
+    severity_source: str
+    score: float | None
+    summary: str
+    feeds: tuple[str, ...]
+
+    @property
+    def is_fixable(self) -> bool:
+        return self.fixed_version != ""
+
+
+class FeedUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """The edition of a feed by which a report was judged."""
+
+    name: str
+    digest: str
+    """SHA-256 of the imported file."""
+    imported_at: str
+    generation: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The judgement of one platform image at one moment.
+
+    No findings mean "clean" only where `unjudged` is 0 and `is_partial` is false.
+    """
+
+    digest: str
+    """Of the image's manifest."""
+    inventory: Inventory
+    findings: tuple[Finding, ...]
+    scanned_at: str
+    """RFC 3339, UTC."""
+    feeds: tuple[FeedUsed, ...]
+    scanner_version: str
+    is_partial: bool
+    unjudged: int = 0
+    """Components that no feed speaks about."""
+    notices: tuple[str, ...] = ()
+    """Why they were not judged."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A report in numbers: what lists and events show."""
+
+    digest: str
+    scanned_at: str
+    findings_by_severity: dict[str, int]
+    """Worst first; severities without any are left out."""
+    fixable_by_severity: dict[str, int]
+    components: int
+    unjudged: int
+    is_partial: bool
+
+    @property
+    def findings(self) -> int:
+        return sum(self.findings_by_severity.values())
+
+    @property
+    def fixable(self) -> int:
+        return sum(self.fixable_by_severity.values())
+
+
+def summarise(report: Report) -> Summary:
+    """Count what a report says."""
+    return Summary(
+        digest=report.digest,
+        scanned_at=report.scanned_at,
+        findings_by_severity=_count(report.findings),
+        fixable_by_severity=_count(f for f in report.findings if f.is_fixable),
+        components=len(report.inventory.components),
+        unjudged=report.unjudged,
+        is_partial=report.is_partial,
+    )
+
+
+def _count(findings: Iterable[Finding]) -> dict[str, int]:
+    counts = collections.Counter(finding.severity for finding in findings)
+    worst_first = sorted(counts, key=lambda severity: severity.rank, reverse=True)
+    return {severity.value: counts[severity] for severity in worst_first}

@@ -1,0 +1,84 @@
+"""A report as a person reads it in a terminal: worst first, then what was not looked at.
+
+Everything that comes from an image or a feed is stripped of control characters, so that a package
+name cannot move the cursor, change colours or hide a line. No colour is used at all.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from seawall.scan import report_model
+from seawall.scan.report_model import Finding, Report
+
+COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "LAYER")
+COLUMN_MAX_CHARS: Final = 40
+NO_FIX: Final = "—"
+
+_Row = tuple[str, str, str, str, str]
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield the report line by line, without line ends."""
+    rows = [_row(finding) for finding in report.findings]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    for severity, group in groupby(report.findings, key=lambda finding: finding.severity):
+        members = list(group)
+        yield f"{severity.upper()} ({len(members)})"
+        yield _line(COLUMNS, widths)
+        for finding in members:
+            yield _line(_row(finding), widths)
+        yield ""
+    yield counts(report)
+    yield from _doubts(report)
+
+
+def counts(report: Report) -> str:
+    """Return the totals in one line."""
+    summary = report_model.summarise(report)
+    components = f"{summary.components} components"
+    if not summary.findings:
+        return f"no findings in {components}"
+    by_severity = ", ".join(f"{n} {name}" for name, n in summary.findings_by_severity.items())
+    return f"{summary.findings} findings in {components}: {by_severity}; {summary.fixable} fixable"
+
+
+def plain(text: str, *, max_chars: int = COLUMN_MAX_CHARS) -> str:
+    """Return hostile text as one harmless, bounded piece of a line."""
+    safe = "".join(
+        char if unicodedata.category(char)[0] not in "CZ" or char == " " else "�"
+        for char in text[: max_chars + 1]
+    )
+    return safe if len(safe) <= max_chars else safe[: max_chars - 1] + "…"
+
+
+def _row(finding: Finding) -> _Row:
+    package = finding.name
+    if finding.package != finding.name:
+        package = f"{finding.name} ({finding.package})"
+    return (
+        plain(finding.id),
+        plain(package),
+        plain(finding.version),
+        plain(finding.fixed_version) or NO_FIX,
+        f"{finding.layer_index} {plain(finding.layer.partition(':')[2], max_chars=64)[:12]}",
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return ("  " + "  ".join(padded)).rstrip()
+
+
+def _doubts(report: Report) -> Iterator[str]:
+    if report.is_partial:
+        yield "INCOMPLETE: a part of the image could not be read"
+    for notice in report.inventory.notices:
+        yield f"note: {plain(notice.message, max_chars=200)}"
+    for text in report.notices:
+        yield f"NOT JUDGED: {plain(text, max_chars=200)}"
+    if not report.feeds:
+        yield "NOT JUDGED: no feed of advisories is imported"
