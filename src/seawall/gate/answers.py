@@ -12,7 +12,6 @@ from seawall.gate import http
 
 _STATUS: Final[tuple[tuple[type[errors.SeawallError], HTTPStatus], ...]] = (
     (errors.InvalidInputError, HTTPStatus.BAD_REQUEST),
-    (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.ConflictError, HTTPStatus.CONFLICT),
     (errors.DeniedError, HTTPStatus.FORBIDDEN),
     (errors.LimitError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -22,6 +21,8 @@ _STATUS: Final[tuple[tuple[type[errors.SeawallError], HTTPStatus], ...]] = (
 
 def of_error(error: errors.SeawallError) -> bytes:
     """Return the whole answer for `error`."""
+    if isinstance(error, errors.NotFoundError):
+        return of_message(HTTPStatus.NOT_FOUND, error.message)  # the engine's own words
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return of_message(status, f"seawall: {error}")

@@ -14,6 +14,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
+from seawall.core import limits, strictjson
 from seawall.core.errors import InvalidInputError, SeawallError, UnavailableError
 from seawall.core.reason import Reason, Refusal
 from seawall.core.strictjson import Json
@@ -49,10 +50,8 @@ async def create(gate: Gate, caller: Caller, query: dict[str, str], body: bytes)
     if reply.head.status == HTTPStatus.CREATED:
         await _receipt(gate, caller, admitted, value, _summary(asked, query, hardened))
         value["Warnings"] = [*hardened.warnings, *_texts(value.get("Warnings"))]
-    ceiling = await gate.engine.ceiling()
-    return answers.of_json(
-        reply.head.status, value, _without_type(relay.passed_headers(reply.head, ceiling))
-    )
+    headers = relay.passed_headers(reply.head, caller.ceiling)
+    return answers.of_json(reply.head.status, value, headers)
 
 
 async def _refuse(gate: Gate, caller: Caller, action: str, refusal: Refusal) -> bytes:
@@ -146,8 +145,9 @@ def _found(reply: Reply, what: str) -> dict[str, Json]:
 def _summary(
     asked: bodies.CreateRequest, query: dict[str, str], hardened: bodies.HardenedCreate
 ) -> dict[str, Json]:
-    summary: dict[str, Json] = {"image": asked.image, "name": query.get("name", "")}
-    return summary | hardened.summary
+    summary: dict[str, object] = {"image": asked.image, "name": query.get("name", "")}
+    plain = strictjson.encode(summary | hardened.summary)
+    return strictjson.decode_object(plain, max_bytes=limits.MIB)
 
 
 async def _receipt(
@@ -175,7 +175,3 @@ def _texts(value: Json) -> list[str]:
     if not isinstance(value, list):
         raise InvalidInputError("a list of texts is expected")
     return [text for text in value if isinstance(text, str)]
-
-
-def _without_type(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != "Content-Type"}

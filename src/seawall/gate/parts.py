@@ -40,10 +40,11 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, and in which version of the API."""
+    """Who asks, in which version 1.y of the API, and up to which y it could be."""
 
     actor: Actor
     minor: int
+    ceiling: int
 
 
 async def ask(gate: Gate, what: str, function: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:

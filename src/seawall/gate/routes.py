@@ -27,6 +27,7 @@ class Decision(enum.StrEnum):
 
     READ = "read"
     WRITE = "write"  # changes the life of a container, never what it may do
+    ENTER = "enter"  # starts a container or reaches into it: only one that the gate made
     VERSION = "version"  # a read whose answer names versions that we narrow
     CREATE = "create"
     PULL = "pull"
@@ -52,6 +53,11 @@ class Route:
     flow: Flow = Flow.JSON
     query: frozenset[str] = frozenset()
     has_body: bool = False
+
+    @property
+    def verb(self) -> str:
+        """The last word of the path, such as `start`."""
+        return self.template.rpartition("/")[2]
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
@@ -97,6 +103,12 @@ def _change(method: str, template: str, query: str = "", flow: Flow = Flow.JSON)
     )
 
 
+def _enter(template: str, query: str, flow: Flow = Flow.JSON) -> Route:
+    return Route(
+        method="POST", template=template, decision=Decision.ENTER, query=_query(query), flow=flow
+    )
+
+
 ROUTES: Final = (
     Route(method="HEAD", template="/_ping"),
     _get("/_ping"),
@@ -123,9 +135,9 @@ ROUTES: Final = (
         query=_query("name platform"),
         has_body=True,
     ),
-    _change("POST", "/containers/{container}/start", "detachKeys"),
+    _enter("/containers/{container}/start", "detachKeys"),
     _change("POST", "/containers/{container}/stop", "t signal", Flow.STREAM),
-    _change("POST", "/containers/{container}/restart", "t signal", Flow.STREAM),
+    _enter("/containers/{container}/restart", "t signal", Flow.STREAM),
     _change("POST", "/containers/{container}/kill", "signal"),
     _change("POST", "/containers/{container}/pause"),
     _change("POST", "/containers/{container}/unpause"),
@@ -133,8 +145,7 @@ ROUTES: Final = (
     _change("POST", "/containers/{container}/resize", "h w"),
     _change("POST", "/containers/{container}/wait", "condition", Flow.STREAM),
     _change("DELETE", "/containers/{container}", "v force"),
-    _change(
-        "POST",
+    _enter(
         "/containers/{container}/attach",
         "stream stdin stdout stderr logs detachKeys",
         Flow.HIJACK,
@@ -224,12 +235,11 @@ _PARAMETER_REMEDIES: Final = {
 
 def _no_route(method: str, path: str) -> Refusal:
     asked = f"{method} {path}"
-    for pattern, what, remedy in _HINTS:
+    evidence, remedy = f"{asked[:120]} does not pass through the gate", _OTHERWISE
+    for pattern, what, hint in _HINTS:
         if re.fullmatch(pattern, asked):
-            evidence = f"{asked[:120]}: {what} do not pass through the gate"
+            evidence, remedy = f"{asked[:120]}: {what} do not pass through the gate", hint
             break
-    else:
-        evidence, remedy = f"{asked[:120]} does not pass through the gate", _OTHERWISE
     return Refusal(reasons=(Reason(rule="route", evidence=evidence, remedy=remedy),))
 
 

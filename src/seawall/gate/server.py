@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Final
 
@@ -84,11 +84,12 @@ class _Doors:
         self.tasks: asyncio.TaskGroup
 
     def accept_unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._accept(writer, self._unix(reader, writer))
+        self._accept(writer, lambda: self._unix(reader, writer))
 
     def accept_tls(self, context: ssl.SSLContext) -> Callable[..., None]:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._accept(writer, self._tls(TlsStream(reader, writer, context), writer))
+            stream = TlsStream(reader, writer, context)
+            self._accept(writer, lambda: self._tls(stream, writer))
 
         return accept
 
@@ -105,12 +106,14 @@ class _Doors:
             if session is None or not session.is_creating:
                 task.cancel()
 
-    def _accept(self, writer: asyncio.StreamWriter, work: Awaitable[None]) -> None:
+    def _accept(
+        self, writer: asyncio.StreamWriter, work: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
         if len(self._open) >= self._gate.settings.max_connections:
             _log.warning("a connection was refused: %d are open", len(self._open))
             writer.transport.abort()
             return
-        task = self.tasks.create_task(_run(work))
+        task = self.tasks.create_task(work())
         self._open[task] = None
         task.add_done_callback(self._open.pop)
 
@@ -140,10 +143,6 @@ class _Doors:
         assert task is not None
         self._open[task] = session
         await session.run()
-
-
-async def _run(work: Awaitable[None]) -> None:
-    await work
 
 
 @contextlib.asynccontextmanager

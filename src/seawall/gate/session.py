@@ -108,7 +108,8 @@ class Session:
             _check_upgrade(match, request)
             _check_framing(match, request)
             ceiling = await self._gate.engine.ceiling()
-            caller = Caller(actor=actor, minor=versions.choose(request.minor, ceiling))
+            minor = versions.choose(request.minor, ceiling)
+            caller = Caller(actor=actor, minor=minor, ceiling=ceiling)
             routes.check_query(match.route, request.query)
             body = await self._read_body(request)
         except SeawallError as error:
@@ -123,7 +124,7 @@ class Session:
         try:
             done = await deciding.decide(self._gate, caller, match, request, body)
             if isinstance(done, Onward):
-                return await self._forward(done, match, request)
+                return await self._forward(done, match, request, caller)
             await self._wire.stream.send(done)
         except SeawallError as error:
             await self._wire.stream.send(answers.of_error(error))
@@ -150,40 +151,45 @@ class Session:
             raise LimitError("the body took too long") from error
         return bytes(body)
 
-    async def _forward(self, onward: Onward, match: Match, request: http.Request) -> bool:
-        gate = self._gate
-        async with gate.engine.connect() as engine:
-            if match.route.flow is Flow.HIJACK:
-                return await self._hijack(engine, onward, request)
-            if match.route.flow is Flow.STREAM:
-                await relay.while_present(self._wire, self._relay(engine, onward, request))
-                return request.is_keeping_alive
-            try:
-                async with asyncio.timeout(gate.settings.answer_s):
-                    await relay.while_present(self._wire, self._relay(engine, onward, request))
-            except TimeoutError as error:
-                raise ConnectionAbortedError("the engine's answer took too long") from error
-            return request.is_keeping_alive
+    async def _forward(
+        self, onward: Onward, match: Match, request: http.Request, caller: Caller
+    ) -> bool:
+        answer_s = self._gate.settings.answer_s
+        async with self._gate.engine.connect() as engine:
+            match match.route.flow:
+                case Flow.HIJACK:
+                    return await self._hijack(engine, onward, request, caller)
+                case Flow.STREAM:
+                    work = self._relay(engine, onward, request, caller)
+                    await relay.while_present(self._wire, work)
+                case Flow.JSON:
+                    async with asyncio.timeout(answer_s):  # then the connection is cut
+                        await self._relay(engine, onward, request, caller)
+        return request.is_keeping_alive
 
-    async def _hijack(self, engine: Wire, onward: Onward, request: http.Request) -> bool:
+    async def _hijack(
+        self, engine: Wire, onward: Onward, request: http.Request, caller: Caller
+    ) -> bool:
         """Hand the connection over after the engine's 101; anything else is a plain answer."""
         async with asyncio.timeout(self._gate.settings.answer_s):
             head = await self._ask(engine, onward)
         if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
-            await self._answer(engine, head, request)
+            await self._answer(engine, head, request, caller)
             return request.is_keeping_alive
         headers = {"Content-Type": head.headers.get("content-type", RAW_STREAM)}
         if request.upgrade:
             raw = http.emit_response(head.status, headers | deciding.UPGRADE)
         else:  # an old client: 200, and then the raw stream until the end
-            raw = http.emit_response(HTTPStatus.OK, headers)
+            raw = http.emit_response(HTTPStatus.OK, headers | {"Connection": "close"})
         await self._wire.stream.send(raw)
         await relay.tunnel(self._wire, engine)
         return False
 
-    async def _relay(self, engine: Wire, onward: Onward, request: http.Request) -> None:
+    async def _relay(
+        self, engine: Wire, onward: Onward, request: http.Request, caller: Caller
+    ) -> None:
         head = await self._ask(engine, onward)
-        await self._answer(engine, head, request, onward.append)
+        await self._answer(engine, head, request, caller, onward.append)
 
     async def _ask(self, engine: Wire, onward: Onward) -> http.Response:
         try:
@@ -197,12 +203,17 @@ class Session:
         engine: Wire,
         head: http.Response,
         request: http.Request,
-        append: deciding.Append | None = None,
+        caller: Caller,
+        append: relay.Append | None = None,
     ) -> None:
-        ceiling = await self._gate.engine.ceiling()
         try:
             await relay.answer(
-                self._wire, engine, head, method=request.method, ceiling=ceiling, append=append
+                self._wire,
+                engine,
+                head,
+                method=request.method,
+                ceiling=caller.ceiling,
+                append=append if head.status == HTTPStatus.OK else None,
             )
         except SeawallError as error:  # after our head has left, the only true sign is a cut
             raise ConnectionAbortedError(str(error)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class FakeAdmission:
 
     digests: dict[str, Digest] = field(default_factory=dict)
     failure: Exception | None = None
+    delay_s: float = 0.0
     asked: list[tuple[str, Actor]] = field(default_factory=list)
 
     def admit(self, image: str, digest: Digest) -> None:
@@ -52,6 +54,7 @@ class FakeAdmission:
 
     def may_run(self, image: str, *, actor: Actor) -> Admitted | Refusal:
         self.asked.append((image, actor))
+        time.sleep(self.delay_s)
         if self.failure is not None:
             raise self.failure
         if image not in self.digests:
