@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+AXE_VERSION = "4.14.1"
 DESKTOP = (1440, 900)
 PHONE = (360, 740)
 
@@ -105,8 +107,10 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("needs chromium, and no program of that name is on the PATH")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 @pytest.fixture
@@ -115,13 +119,14 @@ async def open_tab(browser: Browser, site: Site) -> AsyncIterator[Callable[..., 
     contexts: list[BrowserContext] = []
 
     async def opened(
-        *, size: tuple[int, int] = DESKTOP, scripts: bool = True, dark: bool = False
+        *, size: tuple[int, int] = DESKTOP, scripts: bool = True, dark: bool = False, scale: int = 1
     ) -> Tab:
         context = await browser.new_context(
             base_url=site.url,
             ignore_https_errors=True,
             java_script_enabled=scripts,
             viewport={"width": size[0], "height": size[1]},
+            device_scale_factor=scale,
             color_scheme="dark" if dark else "light",
             is_mobile=size[0] < 600,
             has_touch=size[0] < 600,
@@ -136,3 +141,26 @@ async def open_tab(browser: Browser, site: Site) -> AsyncIterator[Callable[..., 
     yield opened
     for context in contexts:
         await context.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """axe-core, fetched into a cache folder of this user; skips where it cannot be had."""
+    cache = Path.home() / ".cache" / "seawall-tests" / f"axe-{AXE_VERSION}"
+    script = cache / "node_modules" / "axe-core" / "axe.min.js"
+    if script.is_file():
+        return script
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm to fetch axe-core, and it is not installed")
+    cache.mkdir(parents=True, exist_ok=True)
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefix", cache]
+    try:
+        subprocess.run(
+            ["npm", "install", *options, f"axe-core@{AXE_VERSION}"],
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"axe-core cannot be fetched: {error}")
+    return script
