@@ -52,7 +52,7 @@ _WITH_DATA: Final = frozenset({Kind.FILE, Kind.OTHER})
 class Entry:
     """One entry, valid until the next is asked for."""
 
-    __slots__ = ("_regions", "_source", "kind", "link", "mode", "name", "path", "size")
+    __slots__ = ("_regions", "_source", "kind", "link", "mode", "name", "offset", "path", "size")
 
     def __init__(self, name: bytes, kind: Kind, size: int, mode: int, link: bytes) -> None:
         self.name = name
@@ -65,6 +65,8 @@ class Entry:
         self.mode = mode
         self.link = link
         """Target of a symbolic or hard link, as written."""
+        self.offset = 0
+        """Where the content begins, in bytes of the unpacked archive."""
         self._source: Source | None = None
         self._regions: tuple[Region, ...] | None = None
 
@@ -92,6 +94,7 @@ class Source:
         self._chunks = chunks
         self._buffer = b""
         self._at = 0
+        self._fed = 0
         self.left = 0
         """Content bytes of the present entry that are not yet read."""
 
@@ -106,6 +109,11 @@ class Source:
         if data and len(data) < BLOCK:
             raise MalformedArchiveError("tar: the archive ends inside a header")
         return data
+
+    @property
+    def position(self) -> int:
+        """Bytes consumed so far."""
+        return self._fed - len(self._buffer) + self._at
 
     def exactly(self, size: int) -> bytes:
         data = self._some(size)
@@ -124,8 +132,7 @@ class Source:
         available = len(self._buffer) - self._at
         while size > available:
             size -= available
-            self._buffer = next(self._chunks, b"")
-            self._at = 0
+            self._refill()
             available = len(self._buffer)
             if not available:
                 raise MalformedArchiveError("tar: the archive ends inside an entry")
@@ -136,6 +143,11 @@ class Source:
         for _ in self._chunks:
             pass
 
+    def _refill(self) -> None:
+        self._buffer = next(self._chunks, b"")
+        self._fed += len(self._buffer)
+        self._at = 0
+
     def _some(self, size: int) -> bytes:
         parts: list[bytes] = []
         missing = size
@@ -145,8 +157,7 @@ class Source:
             missing -= len(part)
             parts.append(part)
             if missing:
-                self._buffer = next(self._chunks, b"")
-                self._at = 0
+                self._refill()
                 if not self._buffer:
                     break
         return b"".join(parts)
@@ -211,6 +222,7 @@ def _entry(
         entry.size = 0  # header only, whatever its size says
         return entry, 0
     stored = entry.size
+    entry.offset = source.position
     if block[156] == 0x53:
         entry._regions, entry.size = sparse.old_gnu_map(block, source.exactly, budget)
     source.left = stored

@@ -53,13 +53,21 @@ class OsRelease(msgspec.Struct, frozen=True, tag="os-release"):
     distribution: Distribution
 
 
+class OtherDatabase(msgspec.Struct, frozen=True, tag="other-database"):
+    """The database of a package manager that the inventory does not read."""
+
+    manager: str
+
+
 class Unread(msgspec.Struct, frozen=True, tag="unread"):
     """A package file that does not parse, is too large, or whose content is elsewhere."""
 
     message: str
 
 
-Fact: TypeAlias = DpkgStatus | DpkgFiles | DpkgSums | PythonDistribution | OsRelease | Unread
+Fact: TypeAlias = (
+    DpkgStatus | DpkgFiles | DpkgSums | PythonDistribution | OsRelease | OtherDatabase | Unread
+)
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,11 +37,12 @@ from seawall.scan.inventory_facts import (
     Fact,
     LayerFacts,
     OsRelease,
+    OtherDatabase,
     PythonDistribution,
     Unread,
     hash_of,
 )
-from seawall.scan.inventory_paths import is_interesting, parent, resolve_parent
+from seawall.scan.inventory_paths import OTHER_DATABASES, is_interesting, parent, resolve_parent
 from seawall.scan.model import Notice, NoticeKind
 
 MAX_FILE_BYTES: Final = 32 * MIB
@@ -225,6 +226,8 @@ class _Reader:
         self._files[path] = fact
 
     def _parsed(self, path: str, entry: Entry) -> Fact:
+        if path in OTHER_DATABASES:
+            return OtherDatabase(OTHER_DATABASES[path])
         try:
             return self._fact(path, entry.read(MAX_FILE_BYTES))
         except ArchiveError:

@@ -11,6 +11,19 @@ DPKG: Final = "var/lib/dpkg"
 MAX_HOPS: Final = 40
 """Symbolic links followed for one path; Linux gives up after as many (ELOOP)."""
 
+OTHER_DATABASES: Final = {
+    "lib/apk/db/installed": "apk",
+    "usr/lib/apk/db/installed": "apk",
+    "var/lib/rpm/Packages": "rpm",
+    "var/lib/rpm/Packages.db": "rpm",
+    "var/lib/rpm/rpmdb.sqlite": "rpm",
+    "usr/lib/sysimage/rpm/Packages": "rpm",
+    "usr/lib/sysimage/rpm/Packages.db": "rpm",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite": "rpm",
+    "var/lib/pacman/local/ALPM_DB_VERSION": "pacman",
+}
+"""Package databases that are noticed and not read: silence about them would look like safety."""
+
 _NAMES: Final = frozenset({"METADATA", "PKG-INFO", "status", "os-release"})
 _SUFFIXES: Final = (".egg-info", ".list", ".md5sums")
 
@@ -23,7 +36,7 @@ def is_interesting(path: str) -> bool:
     """
     folder, _, name = path.rpartition("/")
     if name not in _NAMES and not name.endswith(_SUFFIXES):
-        return folder.endswith("dpkg/status.d")
+        return folder.endswith("dpkg/status.d") or path in OTHER_DATABASES
     if name == "os-release":
         return path in distribution.PATHS
     if name == "status" or name.endswith((".list", ".md5sums")):

@@ -19,6 +19,7 @@ from seawall.scan.inventory_facts import (
     Fact,
     LayerFacts,
     OsRelease,
+    OtherDatabase,
     PythonDistribution,
     Unread,
     hash_of,
@@ -82,7 +83,7 @@ class View:
                         source_name=package.source_name,
                         source_version=package.source_version,
                         architecture=package.architecture,
-                        path=f"/{path}",
+                        path=f"/{_printable(path)}",
                         layer="",
                         layer_index=0,
                     ),
@@ -105,7 +106,7 @@ class View:
                     name=metadata.name,
                     version=metadata.version,
                     purl="",
-                    path=f"/{path}",
+                    path=f"/{_printable(path)}",
                     layer="",
                     layer_index=0,
                     licenses=metadata.licenses,
@@ -124,9 +125,13 @@ class View:
     @property
     def is_blind(self) -> bool:
         """Tell whether a package database is there but cannot be read in whole."""
-        return self._unreachable() or any(
-            isinstance(fact, Unread) or (isinstance(fact, DpkgStatus) and fact.refused)
-            for _, fact in self._database_files()
+        return (
+            self._unreachable()
+            or bool(self._others())
+            or any(
+                isinstance(fact, Unread) or (isinstance(fact, DpkgStatus) and fact.refused)
+                for _, fact in self._database_files()
+            )
         )
 
     def notices(self) -> list[Notice]:
@@ -134,6 +139,9 @@ class View:
         if self._unreachable():
             link = f"/{DPKG}/status leads through symbolic links to a file that was not kept"
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=link))
+        for manager in self._others():
+            text = f"the packages of {manager} are in the image and cannot be read yet"
+            found.append(Notice(kind=NoticeKind.UNSUPPORTED_DATABASE, message=text))
         broken = [
             (path, fact.message) for path, fact in self._files.items() if isinstance(fact, Unread)
         ]
@@ -141,7 +149,7 @@ class View:
             if isinstance(fact, DpkgStatus) and fact.refused:
                 broken.append((path, f"{fact.refused} entries have no valid name or version"))
         for path, message in sorted(broken)[:MAX_FILE_NOTICES]:
-            text = f"/{_printable(path)}: {_printable(message)}"
+            text = f"/{_printable(path[:300])}: {_printable(message[:300])}"
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=text))
         if len(broken) > MAX_FILE_NOTICES:
             text = f"and {len(broken) - MAX_FILE_NOTICES} more files that do not parse"
@@ -162,6 +170,11 @@ class View:
         for path, fact in sorted(self._files.items()):
             if parent(path) == folder and isinstance(fact, DpkgStatus | Unread):
                 yield path, fact
+
+    def _others(self) -> list[str]:
+        """Return the package managers whose databases are there and not read."""
+        facts = self._files.values()
+        return sorted({fact.manager for fact in facts if isinstance(fact, OtherDatabase)})
 
     def _unreachable(self) -> bool:
         """Tell whether links hide the database: they loop, or end where nothing was kept."""
@@ -239,4 +252,4 @@ def _debian_key(package: dpkg.Package) -> Key:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd" for c in text[:300])
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -63,6 +63,7 @@ class NoticeKind(enum.StrEnum):
     MALFORMED_FILE = "malformed-file"  # one package file does not parse; the others stand
     SUSPICIOUS_PATH = "suspicious-path"  # an entry tries to leave the root; it is ignored
     UNSUPPORTED_LAYER = "unsupported-layer"  # a media type or encoding that is not understood
+    UNSUPPORTED_DATABASE = "unsupported-database"  # packages of a manager that is not read yet
     MISSING_LAYER = "missing-layer"  # a foreign layer whose bytes are elsewhere
     CONFIG = "config"  # the image's config does not parse or disagrees with its layers
 
