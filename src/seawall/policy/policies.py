@@ -1,0 +1,80 @@
+"""A policy is rules with modes, and waivers; `Policies` picks the one for a repository."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.policy import patterns
+from seawall.policy.model import Mode
+from seawall.policy.rules import ContentWhole, NothingFixable, Rule, ScanComplete, ScanFresh, Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moded:
+    """A rule, and what its no means."""
+
+    rule: Rule
+    mode: Mode = Mode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """Somebody answers for one finding, for a time."""
+
+    finding: str
+    reason: str
+    owner: str
+    expires: dt.datetime
+    """From this moment on it is void."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Rules for the repositories that `patterns` match. Without a rule it refuses everything."""
+
+    name: str
+    patterns: tuple[str, ...]
+    rules: tuple[Moded, ...]
+    waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def waived_until(self) -> Mapping[str, dt.datetime]:
+        """Ids of findings and the end of the latest waiver for each."""
+        ends: dict[str, dt.datetime] = {}
+        for waiver in self.waivers:
+            ends[waiver.finding] = max(waiver.expires, ends.get(waiver.finding, waiver.expires))
+        return ends
+
+
+DEFAULT: Final = Policy(
+    name="built-in",
+    patterns=("**",),
+    rules=(
+        Moded(rule=ContentWhole()),
+        Moded(rule=Signed()),
+        Moded(rule=ScanFresh()),
+        Moded(rule=ScanComplete()),
+        Moded(rule=NothingFixable()),
+    ),
+)
+"""Signed by a trusted key, scanned whole within 7 days, nothing fixable of high or above."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """All policies of an installation."""
+
+    policies: tuple[Policy, ...] = ()
+
+    def for_repository(self, repository: str) -> Policy:
+        """Return the policy whose pattern fits `repository` best; the built-in one if none fits."""
+        fitting = [
+            (patterns.specificity(pattern), policy)
+            for policy in self.policies
+            for pattern in policy.patterns
+            if patterns.is_match(pattern, repository)
+        ]
+        return max(fitting, key=lambda pair: pair[0])[1] if fitting else DEFAULT
