@@ -83,7 +83,7 @@ def _check(scheme: str, host: str, address: Address, first: Place | None) -> Non
         return
     if is_local and _plain(first.address).is_loopback:
         return
-    if not _plain(address).is_global:
+    if not _plain(address).is_global or _plain(address).is_multicast:
         raise ForbiddenAddressError(
             f"{first.host} redirects to {host}, which is not on the public network",
             remedy="configure the right URL directly if this place is meant",

@@ -270,6 +270,7 @@ def _receive(
             file.write(chunk)
             if progress:
                 progress(size, total if total > start else 0)
+        _left(bounds.ends_at)  # a connection cut by the deadline looks like an end
         file.flush()
         os.fsync(file.fileno())
     if total > start and size != total:
