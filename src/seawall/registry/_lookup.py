@@ -224,6 +224,20 @@ def repositories_with(
     return [RepositoryName(name) for name in connection.execute(query).scalars()]
 
 
+def places_of(
+    connection: sa.Connection, digests: Iterable[Digest]
+) -> list[tuple[RepositoryName, Digest]]:
+    """Return where the manifests with these digests are."""
+    query = sa.select(_repositories.name, _sql.manifests.c.digest).join_from(
+        _sql.manifests, _sql.repositories
+    )
+    return [
+        (RepositoryName(name), Digest(digest))
+        for portion in _portions(digests)
+        for name, digest in connection.execute(query.where(_sql.manifests.c.digest.in_(portion)))
+    ]
+
+
 def needs(
     connection: sa.Connection, repository_id: int, manifest: Digest
 ) -> tuple[dict[Digest, int | None], list[Digest]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import BinaryIO
 
 from seawall.blobs import BlobStore
@@ -182,6 +182,11 @@ class Registry:
         """Return the newest tags of all repositories, newest first."""
         with self._database.read() as connection:
             return _lookup.tagged_images(connection, limit)
+
+    def places_of(self, digests: Collection[Digest]) -> list[tuple[RepositoryName, Digest]]:
+        """Return in which repositories these manifests are. At most a few hundred at once."""
+        with self._database.read() as connection:
+            return _lookup.places_of(connection, digests)
 
     def _look_at(
         self, repository: RepositoryName, digest: Digest, missing: set[Digest]

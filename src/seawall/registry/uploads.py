@@ -35,7 +35,7 @@ _MOUNT_SOURCES_MAX = 200  # repositories that are asked for one that the caller 
 
 
 class Incoming:
-    """An upload that one request is sending to. It ends in `suspend`, `finish` or `undo`."""
+    """An upload that one request sends to; ends in `suspend`, `undo`, `finish` or `abandon`."""
 
     def __init__(self, uploads: Uploads, upload: Upload, staging: Staging) -> None:
         self._uploads = uploads
@@ -66,6 +66,10 @@ class Incoming:
     def undo(self) -> None:
         """Forget the bytes of this request; the upload stands where it stood."""
         self._staging.keep()
+
+    def abandon(self) -> None:
+        """Drop all bytes."""
+        self._staging.abort()
 
     def finish(self, digest: Digest) -> int:
         """Make the blob durable and readable in its repository; return its size.
@@ -135,6 +139,11 @@ class Uploads:
         if offset is None:
             raise unknown(upload_id)
         return Upload(id=upload_id, repository=repository, offset=offset)
+
+    def whole(self, repository: RepositoryName) -> Incoming:
+        """Begin an upload that this one request finishes: nothing remembers it if it does not."""
+        upload = Upload(id=new_id(), repository=repository, offset=0)
+        return Incoming(self, upload, self._blobs.stage(upload.id))
 
     def append(
         self, repository: RepositoryName, upload_id: str, begins_at: int | None = None
