@@ -221,6 +221,7 @@ async def test_a_genuine_form_is_accepted(site: Site) -> None:
     for headers in (
         {"Origin": site.origin},
         {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
         {"Origin": site.origin, "Sec-Fetch-Site": "same-origin"},
     ):
         response = await site.post("/change", form, cookie=cookie, headers=headers)
@@ -240,6 +241,7 @@ async def test_a_genuine_form_is_accepted(site: Site) -> None:
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.test"},
         {"Referer": "http://127.0.0.1/"},
     ],

@@ -23,7 +23,8 @@ MAX_AGE: Final = dt.timedelta(seconds=3)
 """Together with the time of a request below the promised 5 s."""
 
 TOKEN_LONGEST_LIFE: Final = dt.timedelta(hours=1)
-"""A floor older than this voids nothing that has not expired by itself."""
+"""A floor older than this voids nothing that has not expired by itself. One further ahead was set
+by a clock that was wrong, and would lock its subject out until then."""
 
 
 class Standing:
@@ -63,7 +64,9 @@ class Standing:
             self._disabled = frozenset(disabled.scalars())
             recent = connection.execute(
                 sa.select(floors.subject, floors.not_before).where(
-                    floors.not_before >= to_text(now - TOKEN_LONGEST_LIFE)
+                    floors.not_before.between(
+                        to_text(now - TOKEN_LONGEST_LIFE), to_text(now + TOKEN_LONGEST_LIFE)
+                    )
                 )
             )
             self._floors = {row.subject: from_text(row.not_before) for row in recent}

@@ -103,12 +103,22 @@ def answer_errors(render: Render = as_json) -> Middleware:
             return _render(request, _unexpected())
 
     def _render(request: web.Request, problem: Problem) -> web.StreamResponse:
+        abort_if_begun(request)
         response = render(request, problem)
         for name, value in problem.headers:
             response.headers[name] = value
         return response
 
     return boundary
+
+
+def abort_if_begun(request: web.Request) -> None:
+    """Cut the connection off if an answer has begun: a second one would stand in its body, and the
+    caller would take it for the rest of what they asked for. Raises ConnectionResetError then."""
+    if request.writer.output_size > 0:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer had already begun")
 
 
 def _of_http(error: web.HTTPException) -> Problem:

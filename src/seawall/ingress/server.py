@@ -47,6 +47,7 @@ async def serve(
     runner = web.AppRunner(
         app,
         access_log=None,  # what happened stands in the audit log
+        auto_decompress=False,  # a digest is about the bytes that came; and no bomb unfolds here
         keepalive_timeout=bounds.idle_seconds,
         max_line_size=bounds.line_max_bytes,
         max_field_size=bounds.field_max_bytes,

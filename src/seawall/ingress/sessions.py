@@ -127,7 +127,9 @@ def _is_from_our_pages(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
     if site is not None and site != "same-origin":
         return False
-    if origin is not None:
+    # Under `Referrer-Policy: no-referrer` a browser writes `null` for our own pages' origin too,
+    # so `null` says nothing (Fetch standard, "append a request Origin header").
+    if origin is not None and origin != "null":
         return origin == f"{request.scheme}://{request.host}"
     return site == "same-origin"
 
