@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from seawall.core import actor as actors
-from seawall.core import ids
 from seawall.core.reason import Reason
 from seawall.oci.digest import Digest
 from seawall.web import views
@@ -34,7 +33,7 @@ SHOP, SHOP_OLD = digest_of("shop/checkout:2.4"), digest_of("shop/checkout:2.3")
 _UNSIGNED: Final = Reason(
     rule="signed",
     evidence="no signature by a trusted key (release, security)",
-    remedy=f"have one of them run: seawall sign {REGISTRY}/shop/checkout@sha256:…",
+    remedy=f"have one of them run: seawall sign {REGISTRY}/shop/checkout:2.4",
 )
 _FIXABLE: Final = Reason(
     rule="no-fixable",
@@ -45,7 +44,7 @@ _FIXABLE: Final = Reason(
 CONTAINERS: Final = (
     views.Container(
         name="checkout-1",
-        id=ids.new_id(),
+        id=digest_of("checkout-1").hex,
         engine="local",
         image="shop/checkout:2.3",
         repository="shop/checkout",
@@ -58,7 +57,7 @@ CONTAINERS: Final = (
     ),
     views.Container(
         name="payments",
-        id=ids.new_id(),
+        id=digest_of("payments").hex,
         engine="local",
         image="shop/payments:5.0.1",
         repository="shop/payments",
@@ -71,7 +70,7 @@ CONTAINERS: Final = (
     ),
     views.Container(
         name="wizardly_hopper",
-        id=ids.new_id(),
+        id=digest_of("wizardly_hopper").hex,
         engine="local",
         image="debian:12",
         repository=None,
@@ -84,7 +83,7 @@ CONTAINERS: Final = (
     ),
     views.Container(
         name="docs",
-        id=ids.new_id(),
+        id=digest_of("docs").hex,
         engine="local",
         image="web/docs:latest",
         repository="web/docs",

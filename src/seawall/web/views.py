@@ -88,7 +88,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One tag (or untagged digest) in the list of images. `findings` is None until scanned."""
+    """One tag (or untagged digest) in the list of images.
+
+    `signers` are the trusted keys with a valid signature; `findings` is None until scanned.
+    """
 
     repository: str
     tag: str | None
