@@ -18,3 +18,11 @@ class KeyDistrusted(audit.Event, frozen=True, kw_only=True):
 
     key_id: str
     name: str
+
+
+class ImageSigned(audit.Event, frozen=True, kw_only=True):
+    """A valid signature by a trusted key was found on an image. `tag` is the one it names."""
+
+    key_id: str
+    key: str
+    tag: str | None = None
