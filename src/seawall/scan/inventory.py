@@ -74,7 +74,7 @@ def combine(
         notices=tuple(notices),
         layers=tuple(
             LayerInfo(
-                digest=source.digest,
+                digest=str(source.digest),
                 size=source.size,
                 created_by=told,
                 files=layer.entries,
@@ -102,7 +102,7 @@ def _components(
             msgspec.structs.replace(
                 component,
                 purl=_purl(component, found),
-                layer=sources[index].digest,
+                layer=str(sources[index].digest),
                 layer_index=index,
                 created_by=created_by[index],
             )

@@ -107,7 +107,7 @@ class _Reader:
     def __init__(self, digest: str, also: Set[str]) -> None:
         self.wanted: set[str] = set()
         """Paths whose content a hard link needs, seen too late."""
-        self._digest = digest
+        self._digest = str(digest)  # not a Digest: the facts are encoded
         self._also = also
         self._contents: dict[str, bytes] = {}
         self._files: dict[str, Fact] = {}

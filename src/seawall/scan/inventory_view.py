@@ -214,8 +214,9 @@ class _Hidden:
         self._hash = hash_path
         self._non_directories = set(array("Q", layer.non_directories))
         self._directories = set(array("Q", layer.directories))
-        # The places that lower links lead to are hidden too, where this layer's own entry is
-        # reached through them.
+        # What this layer says about a path behind a lower link, it says about where that leads;
+        # not so if the layer brings something of its own in the link's place.
+        links = {path: target for path, target in links.items() if not self._brings(path)}
         self._removed = {resolve_parent(path, links) or path for path in layer.whiteouts}
         self._removed |= set(layer.whiteouts)
         for path in (*layer.files, *layer.links):
@@ -227,13 +228,11 @@ class _Hidden:
 
     def covers(self, path: str) -> bool:
         """Tell whether the lower file or link at `path` can no longer be seen."""
+        return self._brings(path) or path in self._removed or self._covers_folder(parent(path))
+
+    def _brings(self, path: str) -> bool:
         value = self._hash(path)
-        return (
-            value in self._non_directories
-            or value in self._directories
-            or path in self._removed
-            or self._covers_folder(parent(path))
-        )
+        return value in self._non_directories or value in self._directories
 
     def _covers_folder(self, folder: str) -> bool:
         known = self._folders.get(folder)
