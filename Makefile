@@ -11,7 +11,7 @@ help:
 	@sed -n '1,2p' Makefile
 
 demo: $(VENV)/.runtime
-	tools/packages.sh engine
+	tools/packages.sh engine image
 	tools/demo.sh
 
 test: $(VENV)/.dev

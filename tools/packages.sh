@@ -19,13 +19,14 @@ for step in "$@"; do
       need docker docker.io
       need iptables iptables
       ;;
+    image) need mmdebstrap mmdebstrap ;;
     test)
       need podman podman
       need buildah buildah
       need skopeo skopeo
       need docker-registry docker-registry
-      need chromium chromium
       need mmdebstrap mmdebstrap
+      need chromium chromium
       ;;
     *) echo "tools/packages.sh: unknown step '$step'" >&2; exit 2 ;;
   esac

@@ -7,8 +7,9 @@ from seawall.core.reason import Reason
 
 
 class VerdictGiven(audit.Event, frozen=True, kw_only=True):
-    """An image was judged."""
+    """An image was judged. `tag` is the one it was asked for by; None: by its digest."""
 
+    tag: str | None = None
     allowed: bool
     policy: str
     reasons: tuple[Reason, ...] = ()

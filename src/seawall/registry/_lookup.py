@@ -228,13 +228,13 @@ def places_of(
     connection: sa.Connection, digests: Iterable[Digest]
 ) -> list[tuple[RepositoryName, Digest]]:
     """Return where the manifests with these digests are."""
-    query = sa.select(_repositories.name, _sql.manifests.c.digest).join_from(
-        _sql.manifests, _sql.repositories
+    query = sa.select(_repositories.name, _manifests.digest).join_from(
+        _sql.manifests, _sql.repositories, _repositories.id == _manifests.repository_id
     )
     return [
         (RepositoryName(name), Digest(digest))
         for portion in _portions(digests)
-        for name, digest in connection.execute(query.where(_sql.manifests.c.digest.in_(portion)))
+        for name, digest in connection.execute(query.where(_manifests.digest.in_(portion)))
     ]
 
 

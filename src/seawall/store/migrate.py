@@ -44,6 +44,16 @@ def migrate(database: Database) -> bool:
     return True
 
 
+def require_current(database: Database) -> None:
+    """Raises ConflictError unless the schema is this version's."""
+    revision = current(database)
+    if revision != HEAD:
+        raise ConflictError(
+            f"the database has schema {revision or 'none'}, this Seawall needs {HEAD}",
+            remedy="start `seawall up` of this version once: it upgrades the database",
+        )
+
+
 def current(database: Database) -> str | None:
     """Return the revision of the schema; None for an empty database."""
     with database.read() as connection:

@@ -1,0 +1,146 @@
+"""The processes: what each consists of, and how `seawall up` starts it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from seawall.app import rooms
+from seawall.app.lifeline import Lifeline
+from seawall.app.setup import engine_socket, opened
+from seawall.app.supervisor import Child
+from seawall.config import Settings
+from seawall.distribution import door, tokens
+from seawall.flows import scanning
+from seawall.gate import server as gate
+from seawall.gate.settings import GateSettings
+from seawall.gate.tls import TlsFiles
+from seawall.ingress import boundary, browser, server, tls
+from seawall.ingress.bearer import BearerAuthenticator
+from seawall.ingress.credentials import Credentials
+from seawall.isolation import seccomp
+from seawall.jobs.worker import Worker
+from seawall.web import failures
+
+ENGINE_FALLBACK = Path("/var/run/docker.sock")
+
+
+def children(settings: Settings) -> list[Child]:
+    """Return the processes that `seawall up` runs."""
+    names = ["web", "gate"]
+    arguments: dict[str, Sequence[str]] = {name: [name] for name in names}
+    for index in range(settings.options.workers.count):
+        arguments[f"worker-{index}"] = ["worker", "--index", str(index)]
+    return [
+        Child(
+            name=name,
+            arguments=["serve", "--state", str(settings.state), *words],
+            log=settings.logs / f"{name}.log",
+        )
+        for name, words in arguments.items()
+    ]
+
+
+def run_web(settings: Settings, lifeline: Lifeline) -> None:
+    """Serve registry, tokens and pages until told to stop."""
+    _log_to_stderr()
+    with opened(settings) as house:
+        uvloop.run(_web(house, lifeline))
+
+
+def run_gate(settings: Settings, lifeline: Lifeline) -> None:
+    """Stand in front of the engine until told to stop."""
+    _log_to_stderr()
+    with opened(settings) as house:
+        uvloop.run(_gate(house, lifeline))
+
+
+def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
+    """Scan and judge until told to stop."""
+    _log_to_stderr()
+    stop = lifeline.stop_event()
+    with opened(settings) as house:
+        worker = Worker(
+            database=house.database,
+            clock=house.clock,
+            owner=f"worker-{index}",
+            tasks=house.scanning.tasks(),
+            rules=scanning.RULES,
+        )
+        lifeline.ready()
+        worker.run(stop)
+
+
+async def _web(house: rooms.House, lifeline: Lifeline) -> None:
+    stop = lifeline.async_stop_event()
+    options = house.settings.options.web
+    files = rooms.server_files(house)
+    async with server.serve(
+        web_application(house),
+        host=options.host,
+        port=options.port,
+        ssl_context=tls.server_context(files.pair),
+    ):
+        lifeline.ready()
+        await stop.wait()
+
+
+def web_application(house: rooms.House) -> web.Application:
+    """Return the application of the web process."""
+    credentials = Credentials(house.users, house.clock)
+    authenticator = BearerAuthenticator(
+        tokens=house.tokens,
+        grants=house.grants,
+        realm=f"{house.settings.url}{tokens.PATH}",
+        service=rooms.SERVICE,
+    )
+    service = tokens.TokenService(
+        credentials=credentials,
+        grants=house.grants,
+        tokens=house.tokens,
+        service=rooms.SERVICE,
+    )
+    app = web.Application(
+        middlewares=[boundary.answer_errors(failures.render), browser.security_headers]
+    )
+    app.router.add_routes(door.routes(house.registry, authenticator))
+    app.router.add_routes(tokens.token_routes(service))
+    return app
+
+
+async def _gate(house: rooms.House, lifeline: Lifeline) -> None:
+    stop = lifeline.async_stop_event()
+    settings = house.settings
+    files = rooms.server_files(house)
+    engine = engine_socket(settings) or ENGINE_FALLBACK
+    await gate.serve(
+        GateSettings(
+            engine_socket=engine,
+            registry_hosts=settings.registry_hosts,
+            socket=settings.gate_socket,
+            host=settings.options.gate.host,
+            port=settings.options.gate.port,
+            tls=TlsFiles(
+                certificate=files.pair,
+                key=files.pair,
+                client_ca=house.certificates.client_authority,
+            ),
+        ),
+        admission=house.admission,
+        receipts=house.gate_log(str(engine)),
+        identify=house.certificates.user_of,
+        pull_token=house.tokens.mint_pull_token,
+        profile=seccomp.default_profile(),
+        ready=lifeline.ready,
+        stop=stop,
+    )
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

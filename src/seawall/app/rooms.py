@@ -1,0 +1,132 @@
+"""Joins the rooms over one state directory. Every process and every local command uses this."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Final
+
+from seawall import policy
+from seawall.blobs.filesystem import FilesystemBlobs
+from seawall.config import Settings
+from seawall.core.clock import SystemClock
+from seawall.fleet.receipts import Receipts
+from seawall.flows.admission import Admission
+from seawall.flows.judging import Judge
+from seawall.flows.receipts import GateLog
+from seawall.flows.scanning import Scanning
+from seawall.flows.signatures import Signatures
+from seawall.identity.authorities import ServerFiles
+from seawall.identity.certificates import Certificates
+from seawall.identity.grants import Grants
+from seawall.identity.sessions import Sessions
+from seawall.identity.standing import Standing
+from seawall.identity.tokens import SigningKey, Tokens
+from seawall.identity.users import Users
+from seawall.registry.service import Registry
+from seawall.scan.advisories import Advisories
+from seawall.scan.reports import Reports
+from seawall.store import Database
+from seawall.trust.trusted import TrustedKeys
+
+TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
+"""The packages that have tables, in their `_sql.py`."""
+
+ISSUER: Final = "seawall"
+SERVICE: Final = "seawall-registry"
+
+
+def import_tables() -> None:
+    """Declare the tables of all rooms."""
+    for room in TABLES:
+        importlib.import_module(f"seawall.{room}._sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The rooms and the flows between them, over one database and one store of blobs."""
+
+    settings: Settings
+    database: Database
+    clock: SystemClock
+    users: Users
+    grants: Grants
+    sessions: Sessions
+    certificates: Certificates
+    tokens: Tokens
+    registry: Registry
+    trusted_keys: TrustedKeys
+    advisories: Advisories
+    reports: Reports
+    receipts: Receipts
+    signatures: Signatures
+    judge: Judge
+    admission: Admission
+    scanning: Scanning
+
+    @classmethod
+    def build(cls, settings: Settings, database: Database) -> House:
+        """Join the parts. Creates keys and authorities that are missing."""
+        clock = SystemClock()
+        registry = Registry(database, FilesystemBlobs(settings.blobs), clock)
+        trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
+        reports, advisories = Reports(database, clock), Advisories(database, clock)
+        signatures = Signatures(
+            registry=registry,
+            trusted_keys=trusted_keys,
+            hosts=frozenset(settings.registry_hosts),
+        )
+        judge = Judge(
+            database=database,
+            registry=registry,
+            signatures=signatures,
+            reports=reports,
+            policies=lambda: policy.load_file(settings.policy),
+            clock=clock,
+        )
+        return cls(
+            settings=settings,
+            database=database,
+            clock=clock,
+            users=Users(database, clock),
+            grants=grants,
+            sessions=Sessions(database, clock),
+            certificates=Certificates(database, clock, settings.state / "pki"),
+            tokens=Tokens(
+                key=SigningKey.open(settings.keys / "tokens.pem"),
+                issuer=ISSUER,
+                audience=SERVICE,
+                standing=Standing(database, clock),
+                clock=clock,
+            ),
+            registry=registry,
+            trusted_keys=trusted_keys,
+            advisories=advisories,
+            reports=reports,
+            receipts=Receipts(database, clock),
+            signatures=signatures,
+            judge=judge,
+            admission=Admission(
+                registry=registry, grants=grants, judge=judge, hosts=settings.registry_hosts
+            ),
+            scanning=Scanning(
+                database=database,
+                registry=registry,
+                reports=reports,
+                advisories=advisories,
+                judge=judge,
+                clock=clock,
+            ),
+        )
+
+    def gate_log(self, engine: str) -> GateLog:
+        """Return what the gate writes to, for the engine at `engine`."""
+        return GateLog(
+            database=self.database, receipts=self.receipts, clock=self.clock, engine=engine
+        )
+
+
+def server_files(house: House) -> ServerFiles:
+    """Return the certificate of web and gate, good for every name of either."""
+    options = house.settings.options
+    return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))

@@ -1,0 +1,113 @@
+"""Makes an installation ready: directories, schema, authorities, first administrator."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seawall.app import rooms
+from seawall.config import Settings
+from seawall.core.errors import NotFoundError, UnavailableError
+from seawall.core.secret import Secret
+from seawall.engine import docker
+from seawall.store import Database, migrate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What the person at the shell should be told."""
+
+    first_password: Secret | None  # of the administrator that was just made
+    engine: str | None  # version and socket of the engine that answers
+    hints: tuple[str, ...]
+
+
+def make_directories(settings: Settings) -> None:
+    """Create the state directory and its folders, for their owner alone.
+
+    Raises UnavailableError, naming the way out.
+    """
+    folders = (settings.state, settings.blobs, settings.keys, settings.run, settings.logs)
+    try:
+        for folder in folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.state.chmod(0o700)
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot use {settings.state} as state directory: {error.strerror}",
+            remedy="choose another one with --state, or run as its owner",
+        ) from error
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Bring everything that outlives a process into being. Safe to run at every start."""
+    rooms.import_tables()
+    database = Database.open_file(settings.database)
+    try:
+        migrate.migrate(database)
+        house = rooms.House.build(settings, database)
+        password = house.users.ensure_first_administrator()
+        rooms.server_files(house)
+        return Prepared(
+            first_password=None if password is None else Secret(password),
+            engine=_engine(settings),
+            hints=tuple(_hints(house)),
+        )
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """Open the database of an existing installation, for one command.
+
+    Raises NotFoundError when there is none, UnavailableError when it is not ours to read.
+    """
+    rooms.import_tables()
+    try:
+        is_there = settings.database.exists()
+    except PermissionError as error:
+        raise UnavailableError(
+            f"{settings.state} may be read by its owner alone", remedy="run as its owner"
+        ) from error
+    if not is_there:
+        raise NotFoundError(
+            f"there is no installation in {settings.state}",
+            remedy="start one with `seawall up`, or name its directory with --state",
+        )
+    database = Database.open_file(settings.database)
+    try:
+        migrate.require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[rooms.House]:
+    """Open the rooms of an existing installation, for one command. Raises like `opened_database`"""
+    with opened_database(settings) as database:
+        yield rooms.House.build(settings, database)
+
+
+def engine_socket(settings: Settings) -> Path | None:
+    """Return the socket that the settings name, or the first usual one where an engine answers."""
+    named = settings.options.engine.socket
+    return Path(named) if named else docker.find()
+
+
+def _engine(settings: Settings) -> str | None:
+    socket = engine_socket(settings)
+    if socket is None or not docker.Docker(socket).is_answering():
+        return None
+    version = docker.Docker(socket).version()
+    return f"Docker {version.engine} (API {version.api}) at unix://{socket}"
+
+
+def _hints(house: rooms.House) -> Iterator[str]:
+    if not house.trusted_keys.list():
+        yield "no key is trusted yet: nothing runs until one is (seawall key generate)"
+    if not house.advisories.feeds():
+        yield "no advisories yet: nothing runs until there are (seawall feeds update)"

@@ -1,0 +1,177 @@
+"""From what the rooms know to a verdict: gathers the evidence, asks the policy, writes it down.
+
+The translation between the rooms' words stands here, so that `policy` knows neither `trust` nor
+`scan`. What cannot be found out is handed to the policy as missing, and then says no.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform as machine
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from seawall import audit, policy
+from seawall.core import clock as clocks
+from seawall.core.actor import Actor
+from seawall.core.clock import Clock
+from seawall.core.errors import SeawallError
+from seawall.flows.signatures import Signatures
+from seawall.oci import manifests, media
+from seawall.oci.digest import Digest
+from seawall.oci.manifests import Descriptor, Index
+from seawall.oci.names import RepositoryName, Tag
+from seawall.policy.events import VerdictGiven
+from seawall.policy.policies import Policies
+from seawall.registry.service import Registry
+from seawall.scan.report_model import Report
+from seawall.scan.reports import Reports
+from seawall.store import Database
+from seawall.trust.proof import Proof
+
+VERDICTS_READ: Final = 50
+
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict, with what it rests on."""
+
+    tag: Tag | None
+    verdict: policy.Verdict
+    proof: Proof
+    report: Report | None
+    scanned: Digest
+    """The manifest whose report counts: of an index, the one for this machine's platform."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Judges images of this registry. Every method blocks."""
+
+    database: Database
+    registry: Registry
+    signatures: Signatures
+    reports: Reports
+    policies: Callable[[], Policies]
+    """Reads the policies that are in force now; raises SeawallError when they do not parse."""
+    clock: Clock
+
+    def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
+        """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
+
+        Raises NotFoundError when it is not here, and InvalidInputError when the policy file does
+        not parse.
+        """
+        now = self.clock.now()
+        stored = self.registry.manifest(repository, digest)
+        scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
+        proof = self.signatures.prove(repository, digest, tag=tag, now=now)
+        report = self.reports.latest(scanned)
+        evidence = policy.Evidence(
+            repository=repository,
+            digest=digest,
+            content=self._content(repository, digest),
+            signatures=_signatures(proof),
+            scan=None if report is None else _scan(report),
+        )
+        rules = self.policies().for_repository(repository)
+        return Judgement(
+            tag=tag,
+            verdict=policy.decide(evidence, rules, now),
+            proof=proof,
+            report=report,
+            scanned=scanned,
+        )
+
+    def record(self, judgement: Judgement, *, actor: Actor) -> int:
+        """Write the verdict down and return its number in the log.
+
+        A verdict that says what the newest one about this image says is not written again: that
+        entry is the one in force.
+        """
+        verdict = judgement.verdict
+        event = VerdictGiven(
+            repository=verdict.repository,
+            digest=verdict.digest,
+            tag=judgement.tag,
+            allowed=verdict.is_allowed,
+            policy=verdict.policy,
+            reasons=verdict.reasons,
+        )
+        in_force = self._in_force(event)
+        if in_force is not None and in_force.body == msgspec.json.encode(event, order="sorted"):
+            return in_force.seq
+        with self.database.write() as connection:
+            return audit.record(connection, event, actor=actor, at=self.clock.now())
+
+    def _in_force(self, event: VerdictGiven) -> audit.Entry | None:
+        """Return the newest verdict about the same image under the same tag."""
+        only = audit.Filter(kinds=(event.kind(),), repository=event.repository, digest=event.digest)
+        with self.database.read() as connection:
+            newest = audit.read(connection, limit=VERDICTS_READ, newest_first=True, only=only)
+        return next((e for e in newest if e.details().get("tag") == event.tag), None)
+
+    def _content(self, repository: RepositoryName, digest: Digest) -> policy.Content | None:
+        try:
+            missing = self.registry.missing_blobs(repository, digest)
+        except SeawallError:
+            return None
+        return policy.Content(missing=tuple(missing))
+
+
+def platform_manifest(digest: Digest, content: bytes, content_type: str) -> Digest:
+    """Return the manifest that this machine's engine would run of an image or index.
+
+    An index without an entry for this platform stands for itself: it has no report, so the policy
+    refuses it.
+    """
+    parsed = manifests.parse(content, content_type)
+    if not isinstance(parsed, Index):
+        return digest
+    fitting = [entry for entry in parsed.manifests if _is_for_this_machine(entry)]
+    return fitting[0].digest if fitting else digest
+
+
+def _is_for_this_machine(entry: Descriptor) -> bool:
+    if entry.media_type in media.INDEXES or entry.platform is None:
+        return False
+    own = _ARCHITECTURES.get(machine.machine(), machine.machine())
+    return (entry.platform.os, entry.platform.architecture) == ("linux", own)
+
+
+def _signatures(proof: Proof) -> policy.Signatures:
+    signers = tuple(
+        policy.Signer(
+            key_id=signature.key_id,
+            name=signature.key_name,
+            is_bound_to_repository=signature.is_bound_to_repository,
+        )
+        for signature in proof.signatures
+    )
+    failed = proof.failures
+    return policy.Signatures(
+        signers=signers if proof.is_valid else (),
+        explanation="" if proof.is_valid or not failed else failed[0].detail,
+    )
+
+
+def _scan(report: Report) -> policy.Scan:
+    findings = tuple(
+        policy.Finding(
+            id=finding.id,
+            severity=policy.Severity[finding.severity.name],
+            package=finding.name,
+            aliases=finding.aliases,
+            version=finding.version,
+            fixed_version=finding.fixed_version,
+        )
+        for finding in report.findings
+    )
+    partial = ("a part of the image could not be read",) if report.is_partial else ()
+    scanned_at: dt.datetime = clocks.from_text(report.scanned_at)
+    return policy.Scan(scanned_at=scanned_at, findings=findings, gaps=(*partial, *report.notices))

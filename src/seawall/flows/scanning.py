@@ -1,0 +1,245 @@
+"""What happens after a push and after new advisories: scan, match, judge, write down.
+
+Every step is a job made from an event, and safe to run twice. A layer that was read for another
+image is not read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import msgspec
+
+from seawall import audit
+from seawall.core import actor as actors
+from seawall.core.clock import Clock
+from seawall.core.errors import NotFoundError
+from seawall.flows.judging import Judge
+from seawall.jobs import queue
+from seawall.jobs.queue import Job, NewJob
+from seawall.jobs.worker import Task
+from seawall.oci import manifests
+from seawall.oci.digest import Digest, is_digest
+from seawall.oci.manifests import Descriptor, Manifest
+from seawall.oci.names import RepositoryName, Tag
+from seawall.registry.events import ManifestPushed
+from seawall.registry.service import Registry
+from seawall.scan import inventory, inventory_facts
+from seawall.scan.advisories import Advisories
+from seawall.scan.events import AdvisoriesRefreshed, ReportMade
+from seawall.scan.inventory_facts import LayerFacts
+from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.reports import Reports
+from seawall.store import Database
+from seawall.trust.events import ImageSigned
+
+CONFIG_MAX_BYTES: Final = 8 * 1024 * 1024
+REMATCH_BATCH: Final = 200
+
+SCAN: Final = "scan"
+JUDGE: Final = "judge"
+REMATCH: Final = "rematch"
+REMATCH_ONE: Final = "rematch-one"
+
+
+class ImageJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Work on one image of one repository."""
+
+    repository: str
+    digest: str
+    tag: str | None = None
+
+
+class FeedJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Work after a feed's new edition."""
+
+    generation: int
+
+
+def image_job(kind: str, repository: str, digest: str, tag: str | None = None) -> NewJob:
+    """Return the job of `kind` for one image."""
+    payload = msgspec.json.encode(ImageJob(repository=repository, digest=digest, tag=tag))
+    key = f"{repository}@{digest}" + (f":{tag}" if tag else "")
+    return NewJob(kind=kind, key=key, payload=payload)
+
+
+# -- from events to jobs
+
+
+def on_push(entry: audit.Entry) -> Sequence[NewJob]:
+    """A new image is scanned; a new signature has its image judged; an index is judged."""
+    pushed = msgspec.json.decode(entry.body, type=ManifestPushed)
+    repository, digest = str(pushed.repository), str(pushed.digest)
+    jobs: list[NewJob] = []
+    if pushed.is_image:
+        jobs.append(image_job(SCAN, repository, digest))
+    elif pushed.subject:
+        jobs.append(image_job(JUDGE, repository, pushed.subject))
+    signed = [subject for tag in pushed.tags if (subject := _signed_by_tag(tag)) is not None]
+    jobs += [image_job(JUDGE, repository, subject) for subject in signed]
+    if not signed and not pushed.subject:
+        jobs += [image_job(JUDGE, repository, digest, tag) for tag in pushed.tags]
+    return jobs
+
+
+def on_report(entry: audit.Entry) -> Sequence[NewJob]:
+    """A new report has its image judged."""
+    if entry.repository is None or entry.digest is None:
+        return ()
+    return [image_job(JUDGE, entry.repository, entry.digest)]
+
+
+def on_advisories(entry: audit.Entry) -> Sequence[NewJob]:
+    """A feed's new edition has the images judged again that it speaks about."""
+    refreshed = msgspec.json.decode(entry.body, type=AdvisoriesRefreshed)
+    payload = msgspec.json.encode(FeedJob(generation=refreshed.generation))
+    return [NewJob(kind=REMATCH, key=str(refreshed.generation), payload=payload)]
+
+
+RULES: Final = {
+    ManifestPushed.kind(): on_push,
+    ReportMade.kind(): on_report,
+    AdvisoriesRefreshed.kind(): on_advisories,
+}
+
+
+# -- the jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanning:
+    """The tasks of the workers."""
+
+    database: Database
+    registry: Registry
+    reports: Reports
+    advisories: Advisories
+    judge: Judge
+    clock: Clock
+
+    def tasks(self) -> dict[str, Task]:
+        """Return the tasks by the kind of job."""
+        return {
+            SCAN: self.scan_job,
+            JUDGE: self.judge_job,
+            REMATCH: self.rematch_job,
+            REMATCH_ONE: self.rematch_one_job,
+        }
+
+    def scan_job(self, job: Job) -> None:
+        """Scan the image of the job; an image that is gone is no failure."""
+        asked = msgspec.json.decode(job.payload, type=ImageJob)
+        with contextlib.suppress(NotFoundError):
+            self.scan(RepositoryName.parse(asked.repository), Digest.parse(asked.digest))
+
+    def scan(self, repository: RepositoryName, digest: Digest) -> None:
+        """Take the inventory of an image, match it, and store the report."""
+        stored = self.registry.manifest(repository, digest)
+        parsed = manifests.parse(stored.content, stored.media_type)
+        if not isinstance(parsed, Manifest):
+            return
+        config = self.registry.read_blob(repository, parsed.config.digest, CONFIG_MAX_BYTES)
+        sources = [self._source(repository, layer) for layer in parsed.layers]
+        facts = [self._facts(source) for source in sources]
+        found = inventory.combine(sources, facts, config)
+        self.reports.make(digest, found, actor=actors.SYSTEM, repository=repository)
+
+    def judge_job(self, job: Job) -> None:
+        """Write down who signed the image of the job, and the verdict, where they are news."""
+        asked = msgspec.json.decode(job.payload, type=ImageJob)
+        repository, digest = RepositoryName.parse(asked.repository), Digest.parse(asked.digest)
+        with contextlib.suppress(NotFoundError):
+            for tag in self._tags(repository, digest, asked.tag):
+                self._judge(repository, digest, tag)
+
+    def rematch_job(self, job: Job) -> None:
+        """Queue every image about which the new edition says something else."""
+        asked = msgspec.json.decode(job.payload, type=FeedJob)
+        packages = self.advisories.changed_packages(asked.generation)
+        for digests in _batches(sorted(self.reports.images_with(packages)), REMATCH_BATCH):
+            places = self.registry.places_of(digests)
+            with self.database.write() as connection:
+                for repository, digest in places:
+                    again = image_job(REMATCH_ONE, repository, digest)
+                    queue.enqueue(connection, again, now=self.clock.now())
+
+    def rematch_one_job(self, job: Job) -> None:
+        """Match one image again."""
+        asked = msgspec.json.decode(job.payload, type=ImageJob)
+        with contextlib.suppress(NotFoundError):
+            self.reports.rematch(
+                Digest.parse(asked.digest), actor=actors.SYSTEM, repository=asked.repository
+            )
+
+    def _source(
+        self, repository: RepositoryName, layer: Descriptor, created_by: str = ""
+    ) -> LayerSource:
+        def open_layer() -> BinaryIO:
+            return self.registry.open_blob(repository, layer.digest)
+
+        return LayerSource(
+            digest=layer.digest,
+            media_type=layer.media_type,
+            size=layer.size,
+            open=open_layer,
+            created_by=created_by,
+        )
+
+    def _facts(self, source: LayerSource) -> LayerFacts:
+        digest = Digest.parse(source.digest)
+        stored = self.reports.layer_facts(digest, format=inventory_facts.FACTS_VERSION)
+        known = None if stored is None else inventory_facts.from_bytes(stored)
+        if known is not None:
+            return known
+        facts = facts_of(source)
+        if facts.is_complete:
+            self.reports.store_layer_facts(
+                digest, inventory_facts.to_bytes(facts), format=inventory_facts.FACTS_VERSION
+            )
+        return facts
+
+    def _tags(
+        self, repository: RepositoryName, digest: Digest, asked: str | None
+    ) -> Sequence[Tag | None]:
+        """Return the tags under which to judge; None stands for the digest alone."""
+        if asked is not None:
+            return [Tag.parse(asked)]
+        tagged = self.registry.tag_list_with_digests(repository)
+        return [one.tag for one in tagged if one.digest == digest] or [None]
+
+    def _judge(self, repository: RepositoryName, digest: Digest, tag: Tag | None) -> None:
+        judgement = self.judge.judge(repository, digest, tag=tag)
+        for signature in judgement.proof.signatures:
+            self._record_signature(
+                ImageSigned(
+                    repository=repository,
+                    digest=digest,
+                    key_id=signature.key_id,
+                    key=signature.key_name,
+                    tag=signature.tag,
+                )
+            )
+        self.judge.record(judgement, actor=actors.SYSTEM)
+
+    def _record_signature(self, event: ImageSigned) -> None:
+        only = audit.Filter(kinds=(event.kind(),), repository=event.repository, digest=event.digest)
+        body = msgspec.json.encode(event, order="sorted")
+        with self.database.read() as connection:
+            if any(entry.body == body for entry in audit.read(connection, only=only)):
+                return
+        with self.database.write() as connection:
+            audit.record(connection, event, actor=actors.SYSTEM, at=self.clock.now())
+
+
+def _signed_by_tag(tag: str) -> str | None:
+    """Return the digest that a `sha256-<hex>.sig` tag holds signatures of."""
+    text = tag.removesuffix(".sig").replace("-", ":", 1)
+    return text if tag.endswith(".sig") and is_digest(text) else None
+
+
+def _batches(items: Sequence[Digest], size: int) -> Iterator[Sequence[Digest]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,108 @@
+"""Collects the signatures of an image from the registry and has them proven.
+
+Fetching stands here, around `trust.proof`, which has no I/O. What cannot be fetched or parsed is
+left out: a missing signature can only refuse, never admit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.core.errors import SeawallError
+from seawall.oci.digest import Digest
+from seawall.oci.manifests import Descriptor
+from seawall.oci.names import RepositoryName, Tag
+from seawall.registry.service import Registry
+from seawall.trust import bundle, cosign, proof
+from seawall.trust.model import SignatureFormat, UnverifiedSignature
+from seawall.trust.trusted import TrustedKeys
+
+SIGNATURE_MAX_BYTES: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signatures:
+    """Looks at what vouches for an image of this registry."""
+
+    registry: Registry
+    trusted_keys: TrustedKeys
+    hosts: frozenset[str]
+
+    def prove(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        *,
+        tag: Tag | None,
+        now: dt.datetime,
+    ) -> proof.Proof:
+        """Return the numbered proof for `digest` as an image of `repository`."""
+        return proof.verify(
+            digest,
+            repository=repository,
+            tag=tag,
+            artifacts=self.of(repository, digest),
+            keys=self.trusted_keys.for_repository(repository),
+            now=now,
+            hosts=self.hosts,
+        )
+
+    def of(self, repository: RepositoryName, digest: Digest) -> list[UnverifiedSignature]:
+        """Return everything that claims to sign `digest`, at most one more than is looked at."""
+        found: list[UnverifiedSignature] = []
+        for artifact in self._all(repository, digest):
+            found.append(artifact)
+            if len(found) > proof.MAX_SIGNATURES:
+                break
+        return found
+
+    def _all(self, repository: RepositoryName, digest: Digest) -> Iterator[UnverifiedSignature]:
+        with contextlib.suppress(SeawallError):
+            yield from self._behind_tag(repository, digest)
+        with contextlib.suppress(SeawallError):
+            yield from self._referring(repository, digest)
+
+    def _behind_tag(
+        self, repository: RepositoryName, digest: Digest
+    ) -> Iterator[UnverifiedSignature]:
+        tag = cosign.signature_tag(digest)
+        manifest = self.registry.manifest_by_target(repository, tag)
+        for layer in cosign.tag_layers(manifest.content):
+            content = self._read(repository, layer.digest)
+            if content is not None:
+                yield UnverifiedSignature(
+                    format=SignatureFormat.COSIGN_TAG,
+                    content=content,
+                    signature=layer.signature,
+                    source=str(tag),
+                )
+
+    def _referring(
+        self, repository: RepositoryName, digest: Digest
+    ) -> Iterator[UnverifiedSignature]:
+        for referrer in self.registry.referrers(repository, digest, bundle.MEDIA_TYPE):
+            layer = self._bundle_layer(repository, referrer.digest, digest)
+            content = None if layer is None else self._read(repository, layer.digest)
+            if content is not None:
+                yield UnverifiedSignature(
+                    format=SignatureFormat.SIGSTORE_BUNDLE,
+                    content=content,
+                    source=f"referrer {referrer.digest.short}",
+                )
+
+    def _bundle_layer(
+        self, repository: RepositoryName, referrer: Digest, subject: Digest
+    ) -> Descriptor | None:
+        with contextlib.suppress(SeawallError):
+            manifest = self.registry.manifest(repository, referrer)
+            return cosign.bundle_layer(manifest.content, subject)
+        return None
+
+    def _read(self, repository: RepositoryName, digest: Digest) -> bytes | None:
+        with contextlib.suppress(SeawallError):
+            return self.registry.read_blob(repository, digest, SIGNATURE_MAX_BYTES)
+        return None
