@@ -269,6 +269,13 @@ def test_refuses_tokens_that_may_carry_a_revoked_right(house: House, subject: st
     assert house.authenticator.caller_of(f"Bearer {gates}").may(Action.PULL, APP)
 
 
+def test_refuses_nobody_for_long_because_the_clock_once_was_wrong(house: House) -> None:
+    house.clock.advance(dt.timedelta(days=365))
+    house.users.set_password("alice", "another horse entirely", actor=OPERATOR)
+    house.clock.advance(dt.timedelta(days=-365))
+    house.accepts(house.tokens.issue(ALICE, {APP: PULL}).text)
+
+
 def test_refuses_more_current_rights_to_the_gates_token_than_it_lists(house: House) -> None:
     house.grants.grant("authenticated", "*", Action, actor=OPERATOR)
     gates = house.authenticator.caller_of(f"Bearer {house.tokens.mint_pull_token(APP)}")

@@ -17,12 +17,13 @@ from seawall import audit
 from seawall.core import actor as actors
 from seawall.core.errors import InvalidInputError, LimitError
 from seawall.distribution import tokens as door
+from seawall.identity.errors import InvalidCredentialsError, TooManyAttemptsError
 from seawall.identity.grants import Grants
 from seawall.identity.model import Action
 from seawall.identity.standing import Standing
 from seawall.identity.tokens import SigningKey, Tokens, VerifiedToken
 from seawall.identity.users import Users
-from seawall.ingress.credentials import Credentials
+from seawall.ingress.credentials import LONGEST_WAIT_PER_ADDRESS, Credentials
 from seawall.store import Database
 from seawall.testing.callers import cheap_passwords
 from seawall.testing.clocks import FakeClock
@@ -176,10 +177,27 @@ async def test_refuses_guesses_that_are_sent_side_by_side(house: Door) -> None:
     assert wrong <= 5 + 8
 
 
-async def test_refuses_an_address_that_tries_many_names(house: Door) -> None:
-    statuses = [(await house.get("", f"name{n}", "x")).status for n in range(60)]
-    assert 401 == statuses[0]
-    assert 429 == statuses[-1]
+async def test_refuses_an_address_that_tries_many_names(house: Door, clock: FakeClock) -> None:
+    door = Credentials(house.users, clock)
+
+    def outcome(name: str, address: str, password: str = "x") -> str:
+        try:
+            return door.prove(name, password, address=address).name
+        except (InvalidCredentialsError, TooManyAttemptsError) as error:
+            return type(error).__name__
+
+    assert {"InvalidCredentialsError"} == {outcome(f"n{n}", "192.0.2.1") for n in range(50)}
+    assert "TooManyAttemptsError" == outcome("alice", "192.0.2.1", PASSWORD)
+    assert "alice" == outcome("alice", "192.0.2.2", PASSWORD)
+    clock.advance(LONGEST_WAIT_PER_ADDRESS)
+    assert "alice" == outcome("alice", "192.0.2.1", PASSWORD)
+    for local in ("127.0.0.1", "::1"):
+        assert {"InvalidCredentialsError"} == {outcome(f"m{n}", local) for n in range(60)}
+
+
+async def test_refuses_to_let_strangers_flood_the_log(house: Door) -> None:
+    for n in range(100):
+        assert 401 == (await house.get("", f"name{n}", "x")).status
     with house.database.read() as connection:
         failed = audit.read(connection, only=audit.Filter(kinds=("LoginFailed",)))
     assert 30 == len(failed)

@@ -33,9 +33,16 @@ class _Failures:
 class Attempts:
     """Failures by key, where a key is the name of a user or an address. Thread-safe."""
 
-    def __init__(self, clock: Clock, *, free_failures: int = FREE_FAILURES) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        free_failures: int = FREE_FAILURES,
+        longest_wait: dt.timedelta = LONGEST_WAIT,
+    ) -> None:
         self._clock = clock
         self._free = free_failures
+        self._longest_wait = longest_wait
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -47,7 +54,7 @@ class Attempts:
             return
         wait = known.open_from - self._clock.now()
         # A clock that was set back must not lock anybody out for longer than the longest wait.
-        if dt.timedelta(0) < wait <= LONGEST_WAIT:
+        if dt.timedelta(0) < wait <= self._longest_wait:
             raise TooManyAttemptsError(wait)
 
     def failed(self, key: str) -> int:
@@ -74,4 +81,4 @@ class Attempts:
         beyond = count - self._free
         if beyond < 0:
             return dt.timedelta(0)
-        return min(FIRST_WAIT * (1 << min(beyond, 16)), LONGEST_WAIT)
+        return min(FIRST_WAIT * (1 << min(beyond, 16)), self._longest_wait)

@@ -185,5 +185,10 @@ async def report_to_guard(request: web.Request, handler: Handler) -> web.StreamR
     guard.begin(request)
     try:
         return await handler(request)
+    except ConnectionError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        # Nobody reads this. aiohttp would log the loss, which any caller can cause, as our error.
+        return web.Response(status=400)
     finally:
         guard.end()

@@ -132,3 +132,17 @@ async def test_what_a_door_says_about_caching_and_resources_stays() -> None:
     assert "max-age=60" == response.headers["Cache-Control"]
     assert "default-src 'self'" == response.headers["Content-Security-Policy"]
     assert "nosniff" == response.headers["X-Content-Type-Options"]
+
+
+async def test_the_middleware_for_one_part_of_an_application_adds_the_same_headers() -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="page")
+
+    part = web.Application(middlewares=[browser.security_headers, boundary.answer_errors()])
+    part.router.add_get("/", page)
+    app = web.Application()
+    app.add_subapp("/part", part)
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/part/", "/part/nothing"):
+            headers = (await client.get(path)).headers
+            assert browser.HEADERS.items() <= dict(headers).items()

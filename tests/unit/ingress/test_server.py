@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,52 @@ def test_a_body_that_stops_coming_is_cut_off() -> None:
             assert b"" == await exchange(listening.port, head)
 
     on_uvloop(test)
+
+
+@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_slow_senders_and_takers_are_cut_off_over_tls_too(
+    certificates: Certificates,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pair = certificates.server_certificate(["localhost", "127.0.0.1"]).pair
+    limits = replace(QUICK, answer_stall_seconds=0.2)
+    served = app()
+    cut_off = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(bytes(65_536))
+        finally:
+            cut_off.set()
+
+    served.router.add_get("/endless", endless)
+
+    async def test() -> None:
+        async with server.serve(
+            served,
+            host="127.0.0.1",
+            port=0,
+            ssl_context=tls.server_context(pair),
+            limits=limits,
+        ) as listening:
+            trust = trusting(certificates)
+            assert b"" == await exchange(listening.port, b"GET / HT", ssl=trust)
+            body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc"
+            assert b"" == await exchange(listening.port, body, ssl=trust)
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", listening.port, ssl=trust, limit=1024
+            )
+            writer.write(GET.replace(b"/ ", b"/endless "))
+            await asyncio.wait_for(cut_off.wait(), 5)
+            writer.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(test())
+    assert "" == caplog.text  # what any caller can cause is no error of ours
 
 
 def test_one_address_has_a_bounded_number_of_connections() -> None:
