@@ -171,7 +171,8 @@ def intervals(order: versions.Order, events: Sequence[tuple[str, str]]) -> tuple
         raise BadRecordError("a range in which nothing is introduced")
     limit = _limit(order, events)
     points: dict[bytes, _Point] = {}
-    for kind, text in events:
+    # Closings by `last_affected` come last: they look at the other events.
+    for kind, text in sorted(events, key=lambda event: event[0] == "last_affected"):
         _add_event(order, points, kind, text)
     return tuple(_capped(_sweep(points), limit))
 
@@ -195,7 +196,7 @@ def _add_event(order: versions.Order, points: dict[bytes, _Point], kind: str, te
             point = points.setdefault(_key(order, text), _Point())
             point.closes, point.fixed = True, text
         case "last_affected":
-            points.setdefault(order.after(order.clean(text)), _Point()).closes = True
+            points.setdefault(_after(order, text, points), _Point()).closes = True
         case _:
             pass
 
@@ -203,6 +204,13 @@ def _add_event(order: versions.Order, points: dict[bytes, _Point], kind: str, te
 def _key(order: versions.Order, text: str) -> bytes:
     # "0" is before everything, also as a fix: Debian says so of what was never affected.
     return versions.BEFORE_ALL if text == "0" else order.key(order.clean(text))
+
+
+def _after(order: versions.Order, text: str, points: Iterable[bytes]) -> bytes:
+    version = order.clean(text)
+    key, after = order.key(version), order.after(version)
+    # A record that speaks of local builds of this version itself means this version exactly.
+    return key + b"\x00" if any(key < point < after for point in points) else after
 
 
 def _sweep(points: dict[bytes, _Point]) -> Iterable[Interval]:
@@ -268,9 +276,9 @@ def _entry_intervals(order: versions.Order, entry: _Affected) -> tuple[Interval,
     ranges = tuple(found)
     for text in entry.versions or ():
         version = order.clean(text)
-        key = order.key(version)
-        if not any(interval.lo <= key < interval.hi for interval in ranges):
-            found[Interval(lo=key, hi=order.after(version))] = None
+        point = Interval(lo=order.key(version), hi=order.after(version))
+        if not any(span.lo <= point.lo and point.hi <= span.hi for span in ranges):
+            found[point] = None
     return tuple(found)
 
 

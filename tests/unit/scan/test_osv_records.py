@@ -48,6 +48,11 @@ def hits(body: bytes, version: str) -> bool:
             ["1", "1.5", "3"],
             ["0", "2", "2.5", "4"],
         ),
+        (
+            [{"introduced": "0"}, {"last_affected": "2"}, {"introduced": "2+x"}],
+            ["2", "2+x", "3"],
+            ["2+a"],
+        ),
         ([{"introduced": "0"}, {"limit": "2"}], ["1"], ["2", "3"]),
         ([{"introduced": "0"}, {"limit": "2"}, {"limit": "3"}], ["2"], ["3"]),
         ([{"introduced": "0"}, {"limit": "*"}], ["9"], []),
