@@ -88,7 +88,11 @@ def _read(
     reader = _Reader(layer.digest, also)
     try:
         with layer.open() as stream:
-            reader.read(layers.walk(stream, layer.media_type, limits, monotonic=monotonic))
+            try:
+                reader.read(layers.walk(stream, layer.media_type, limits, monotonic=monotonic))
+            except ArchiveError:
+                _drain(stream)
+                raise
     except NotFoundError:
         kind = "foreign " if media.is_foreign_layer(layer.media_type) else ""
         reader.stop(NoticeKind.MISSING_LAYER, f"the bytes of this {kind}layer are not here")
@@ -99,6 +103,13 @@ def _read(
     except ArchiveError as error:
         reader.stop(NoticeKind.MALFORMED_LAYER, f"{error.message}; stopped {reader.progress()}")
     return reader
+
+
+def _drain(stream: BinaryIO) -> None:
+    """Read to the end: a stream that checks its digest can say that these are the wrong bytes,
+    which matters more than what was wrong with them."""
+    while stream.read(MIB):
+        pass
 
 
 class _Reader:
