@@ -85,7 +85,8 @@ class StoredAdvisories:
         return found
 
     def _in_use(self, key: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-        return sa.or_(*(staging.of_generation(key, generation) for generation in self._names))
+        spans = [staging.of_generation(key, generation) for generation in self._names]
+        return sa.or_(sa.false(), *spans)
 
     def _hits_query(self) -> sa.Select[tuple[object, ...]]:
         a, r = _sql.advisories.c, _sql.ranges.c

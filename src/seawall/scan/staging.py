@@ -137,7 +137,9 @@ def packages_of(
     """Return the packages that these advisories name in any of the generations."""
     a, r = _sql.advisories.c, _sql.ranges.c
     found: set[Package] = set()
-    in_generations = sa.or_(*(of_generation(a.key, generation) for generation in generations))
+    in_generations = sa.or_(
+        sa.false(), *(of_generation(a.key, generation) for generation in generations)
+    )
     for batch in batches(ids, 500):
         rows = connection.execute(
             sa.select(r.ecosystem, r.package)
