@@ -1,0 +1,177 @@
+import contextlib
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seawall import policy
+from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.policy.model import Mode
+from seawall.policy.policies import Waiver
+from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh, Signed
+
+WHOLE = b"""
+version: 1
+policies:
+  - name: production
+    repositories: ["prod/**", tools]
+    rules:
+      content-whole:
+      signed: {signers: 2, by: [release, security], must-name-repository: true}
+      nothing-fixable: {severity: medium, unknown-counts-as: low}
+      scan-fresh: {max-age: 12h}
+      scan-complete: {mode: warn}
+    waivers:
+      - finding: CVE-2026-1234
+        reason: not reachable
+        owner: alice
+        expires: 2026-12-31
+  - name: everything-else
+    repositories: ["**"]
+    rules: {signed: {mode: audit}}
+"""
+
+
+def one(text):
+    return b"version: 1\npolicies: [{name: a, repositories: ['**'], " + text.encode() + b"}]"
+
+
+def test_a_whole_file_means_what_it_says():
+    production = policy.load(WHOLE).for_repository("prod/app")
+    assert "production" == production.name
+    assert [
+        (ContentWhole(), Mode.ENFORCE),
+        (Signed(signers=2, by=("release", "security"), must_name_repository=True), Mode.ENFORCE),
+        (
+            NothingFixable(severity=policy.Severity.MEDIUM, unknown_counts_as=policy.Severity.LOW),
+            Mode.ENFORCE,
+        ),
+        (ScanFresh(max_age=dt.timedelta(hours=12)), Mode.ENFORCE),
+        (ScanComplete(), Mode.WARN),
+    ] == [(moded.rule, moded.mode) for moded in production.rules]
+    assert (
+        Waiver(
+            finding="CVE-2026-1234",
+            reason="not reachable",
+            owner="alice",
+            expires=dt.datetime(2026, 12, 31, tzinfo=dt.UTC),
+        ),
+    ) == production.waivers
+
+
+@pytest.mark.parametrize(
+    ("repository", "name"),
+    [("tools", "production"), ("prod/a/b", "production"), ("prod", "everything-else")],
+)
+def test_the_most_specific_pattern_wins(repository, name):
+    assert name == policy.load(WHOLE).for_repository(repository).name
+
+
+def test_an_exact_name_beats_a_star_and_a_star_beats_two():
+    entries = [
+        f"{{name: n{n}, repositories: ['{p}'], rules: {{signed: }}}}"
+        for n, p in enumerate(["**", "team/**", "team/*", "team/app*", "team/app1"])
+    ]
+    policies = policy.load(f"version: 1\npolicies: [{', '.join(entries)}]".encode())
+    for name, repository in [
+        ("n4", "team/app1"), ("n3", "team/app2"), ("n2", "team/web"),
+        ("n1", "team/a/b"), ("n0", "x"),
+    ]:  # fmt: skip
+        assert name == policies.for_repository(repository).name
+
+
+def test_no_file_and_no_fitting_pattern_mean_the_built_in_policy(tmp_path):
+    assert policy.DEFAULT is policy.load_file(tmp_path / "none").for_repository("a")
+    other = one("rules: {signed: }").replace(b"'**'", b"'b'")
+    assert policy.DEFAULT is policy.load(other).for_repository("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("rules: {sigend: }", "sigend"),
+        ("rules: {signed: {signer: 2}}", "signer"),
+        ("rules: {signed: }, extra: 1", "extra"),
+        ("rules: {}", "rules"),
+        ("rules: ", "rules"),
+        ("rules: {signed: {signers: 0}}", "signers"),
+        ("rules: {signed: {signers: -1}}", "signers"),
+        ("rules: {signed: {signers: ²}}", "signers"),
+        ("rules: {signed: {signers: 99999999999999999999}}", "signers"),
+        ("rules: {signed: {by: []}}", "by"),
+        ("rules: {signed: {signers: 2, by: [a]}}", "signers"),
+        ("rules: {signed: {must-name-repository: yes}}", "yes"),
+        ("rules: {nothing-fixable: {severity: unknown}}", "severity"),
+        ("rules: {nothing-fixable: {severity: HIGH}}", "severity"),
+        ("rules: {scan-fresh: {max-age: 7}}", "max-age"),
+        ("rules: {scan-fresh: {max-age: 0d}}", "max-age"),
+        ("rules: {scan-fresh: {max-age: 99999d}}", "max-age"),
+        ("rules: {scan-complete: {mode: off}}", "mode"),
+        ("rules: {signed: {}, signed: {mode: audit}}", "duplicate"),
+        ("rules: {signed: [1]}", "signed"),
+        ("rules: {signed: }, waivers: [{finding: C, reason: r, owner: o}]", "expires"),
+        ("rules: {signed: }, waivers: [{finding: C, reason: '', owner: o, expires: 2026-01-01}]",
+         "reason"),
+        ("rules: {signed: }, waivers: [{finding: C, reason: r, owner: o, expires: never}]",
+         "expires"),
+        ("rules: {signed: }, waivers: [{finding: C, reason: r, owner: o,"
+         " expires: '2026-01-01T10:00:00'}]", "zone"),
+    ],
+)  # fmt: skip
+def test_refuses_what_it_does_not_understand_and_says_where(text, where):
+    with pytest.raises(InvalidInputError, match=where):
+        policy.load(one(text))
+
+
+@pytest.mark.parametrize("mode", ["warn", "audit", "off"])
+def test_refuses_to_switch_integrity_off(mode):
+    with pytest.raises(InvalidInputError, match="mode"):
+        policy.load(one(f"rules: {{content-whole: {{mode: {mode}}}}}"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"version: 2\npolicies: []",
+        b"version: 1",
+        b"policies: []",
+        b"version: 1\npolicies: []\n---\nversion: 1\npolicies: []",
+        b"version: 1\nversion: 1\npolicies: []",
+        b"version: &a 1\npolicies: []",
+        b"version: 1\npolicies: !!python/object/apply:os.system ['true']",
+        b"? [a]\n: b",
+        b"\xff",
+        b"a: [",
+        b"version: 1\npolicies: [{name: a, repositories: [x], rules: {signed: }},"
+        b" {name: b, repositories: [x], rules: {signed: }}]",
+        b"version: 1\npolicies: [{name: a, repositories: [x], rules: {signed: }},"
+        b" {name: a, repositories: [y], rules: {signed: }}]",
+    ],
+)
+def test_refuses_a_file_of_another_shape(content):
+    with pytest.raises(InvalidInputError):
+        policy.load(content)
+
+
+def test_refuses_aliases_before_they_blow_up():
+    bomb = b"a: &a [x, x]\n" + b"".join(b"b%d: &b%d [*a, *a]\n" % (n, n) for n in range(30))
+    with pytest.raises(InvalidInputError, match="aliases"):
+        policy.load(bomb)
+
+
+@pytest.mark.parametrize("content", [b"[" * 50_000, b"a: " + b"{a: " * 5_000, b"x" * 300_000])
+def test_refuses_deep_and_large_files(content):
+    with pytest.raises(LimitError):
+        policy.load(content)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.text(alphabet="{}[]:,&*!-'\" \nab1?|>%", max_size=80).map(str.encode)
+)
+def test_no_bytes_make_the_loader_fail_in_another_way(content):
+    with contextlib.suppress(SeawallError):
+        policy.load(content)
