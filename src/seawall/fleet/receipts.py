@@ -77,8 +77,8 @@ class Receipts:
             created_at=clock.to_text(now),
         )
         event = ContainerCreated(
-            repository=repository,
-            digest=digest,
+            repository=str(repository),
+            digest=str(digest),
             container=container_id,
             engine=engine,
             image=image_asked,
