@@ -95,3 +95,4 @@ for client in $missing; do
     rm -rf "$work/$client"
     echo "$client: $directory/bin/$client ($wanted)"
 done
+rm -rf "$work" # the package lists are large and soon old

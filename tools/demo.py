@@ -132,7 +132,7 @@ class Demo:
 
     def load_advisories(self) -> None:
         step("Advisories")
-        if self.seawall("feeds", "update", "--timeout", "20", check=False).returncode == 0:
+        if self.seawall("feeds", "update", check=False).returncode == 0:
             return
         say("the feeds cannot be reached from here: a small sample of real records is used instead")
         self.seawall("feeds", "import", str(ROOT / "tools" / "demo-advisories.osv.jsonl"))
@@ -187,8 +187,15 @@ class Demo:
         passphrase.write_text("demo-" + os.urandom(12).hex())
         passphrase.chmod(0o600)
         key = HERE / "release.key"
-        self.seawall("key", "generate", str(key), "--passphrase-file", str(passphrase))
-        self.seawall("key", "trust", str(key.with_suffix(".pub")), "--name", "release")
+        self.seawall(
+            "key",
+            "generate",
+            "--output",
+            str(HERE / "release"),
+            "--passphrase-file",
+            str(passphrase),
+        )
+        self.seawall("key", "trust", str(HERE / "release.pub"), "--name", "release")
         for tag in ("1.0", "old"):
             self.seawall(
                 "sign", self.image(tag), "--key", str(key), "--passphrase-file", str(passphrase)
@@ -277,7 +284,12 @@ def command(
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
     left = DEADLINE_SECONDS - (time.monotonic() - STARTED)
     done = subprocess.run(
-        words, input=stdin, text=True, capture_output=True, timeout=max(5, min(timeout, left))
+        words,
+        check=False,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        timeout=max(5, min(timeout, left)),
     )
     if echo:
         text = done.stdout + (done.stderr if done.returncode else "")
@@ -291,11 +303,11 @@ def docker_answers(path: str) -> bool:
     if not Path(path).exists():
         return False
     words = ["docker", "-H", f"unix://{path}", "version", "--format", "{{.Server.Version}}"]
-    return subprocess.run(words, capture_output=True, timeout=20).returncode == 0
+    return subprocess.run(words, check=False, capture_output=True, timeout=20).returncode == 0
 
 
 def clear_leftovers() -> None:
-    """End what an earlier run left, by the process ids that it wrote down, and remove its folder."""
+    """End what an earlier run left, by the process ids it wrote down, and remove its folder."""
     for name in ("up.pid", "engine/pid"):
         path = HERE / name
         if path.exists() and path.read_text().strip().isdigit():

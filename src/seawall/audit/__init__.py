@@ -13,10 +13,22 @@ from seawall.audit.log import (
     Event,
     Filter,
     Head,
+    body_of,
     head,
     read,
     record,
     verify,
 )
 
-__all__ = ["ChainBreak", "Entry", "Event", "Filter", "Head", "head", "read", "record", "verify"]
+__all__ = [
+    "ChainBreak",
+    "Entry",
+    "Event",
+    "Filter",
+    "Head",
+    "body_of",
+    "head",
+    "read",
+    "record",
+    "verify",
+]

@@ -8,6 +8,7 @@ was named and to the token service that it named over TLS; uploads that are led 
 from __future__ import annotations
 
 import ipaddress
+import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ from seawall.oci.names import RepositoryName
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 30
+BODY_SECONDS: Final = 60
+"""A body that takes longer is given up, however steadily it drips."""
+
+PIECE_BYTES: Final = 64 * limits.KIB
 ERROR_MAX_BYTES: Final = 64 * limits.KIB
 TOKEN_MAX_BYTES: Final = 64 * limits.KIB
 MAX_REDIRECTS: Final = 3
@@ -283,17 +288,26 @@ class RegistryClient:
             )
             with response:
                 limit = max_bytes if response.status < 400 else ERROR_MAX_BYTES
-                content = response.read(limit + 1, decode_content=False)
-                if len(content) > limit:
-                    response.close()  # do not read on
+                content = self._read(response, limit)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
                 f"the registry {self._host} does not answer: {_why(error)}",
                 remedy="check the address, the network and --ca",
             ) from error
-        if len(content) > limit:
-            raise LimitError(f"the registry {self._host} sends more than {limit} bytes")
         return _Answer(status=response.status, headers=response.headers, body=content)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+        content = bytearray()
+        deadline = time.monotonic() + BODY_SECONDS
+        while piece := response.read1(PIECE_BYTES, decode_content=False):
+            content += piece
+            if len(content) > limit or time.monotonic() > deadline:
+                response.close()  # do not read on
+                raise LimitError(
+                    f"the registry {self._host} sends more than {limit} bytes,"
+                    f" or for longer than {BODY_SECONDS} s"
+                )
+        return bytes(content)
 
     def _checked(self, answer: _Answer, path: str) -> _Answer:
         what = f"{self._host}{path.partition('?')[0]}"

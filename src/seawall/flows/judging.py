@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from seawall import audit, policy
 from seawall.core import clock as clocks
 from seawall.core.actor import Actor
@@ -104,7 +102,7 @@ class Judge:
             reasons=verdict.reasons,
         )
         in_force = self._in_force(event)
-        if in_force is not None and in_force.body == msgspec.json.encode(event, order="sorted"):
+        if in_force is not None and in_force.body == audit.body_of(event):
             return in_force.seq
         with self.database.write() as connection:
             return audit.record(connection, event, actor=actor, at=self.clock.now())

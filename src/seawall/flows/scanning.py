@@ -226,7 +226,7 @@ class Scanning:
 
     def _record_signature(self, event: ImageSigned) -> None:
         only = audit.Filter(kinds=(event.kind(),), repository=event.repository, digest=event.digest)
-        body = msgspec.json.encode(event, order="sorted")
+        body = audit.body_of(event)
         with self.database.read() as connection:
             if any(entry.body == body for entry in audit.read(connection, only=only)):
                 return

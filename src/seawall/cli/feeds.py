@@ -1,0 +1,140 @@
+"""`seawall feeds`: import or update advisories, and show how old they are."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seawall.cli import local, progress
+
+if TYPE_CHECKING:
+    from seawall.app.rooms import House
+    from seawall.config import Settings
+    from seawall.scan.refreshes import Failure, Refresh
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    bring = actions.add_parser("import", help="make files the current edition of their feeds")
+    bring.add_argument("file", type=Path, nargs="+", help="OSV: .json, .jsonl, .zip, or with .zst")
+    bring.add_argument("--feed", help="name of the feed (default: the file's name)")
+    bring.add_argument(
+        "--unsafe-allow-shrink", action="store_true",
+        help="accept an edition with less than half of the advisories of the one in use",
+    )  # fmt: skip
+    update = actions.add_parser("update", help="download what the settings name")
+    update.add_argument("feed", nargs="*", help="only these (default: feeds.names in the settings)")
+    update.add_argument("--url", help="base address (default: feeds.url in the settings)")
+    listing = actions.add_parser("list", help="list the feeds with their age")
+    for action in (bring, update, listing):
+        action.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.epilog = (
+        "Advisories are read in OSV format. Images that a new edition speaks about are judged\n"
+        "again by the workers, from their stored inventories."
+    )
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    from seawall.app import setup
+
+    with setup.opened(settings) as house:
+        match options.action:
+            case "import":
+                return _import(options, house)
+            case "update":
+                return _update(options, house)
+            case _:
+                return _list(options, house)
+
+
+def _import(options: argparse.Namespace, house: House) -> int:
+    actor = local.who(house.settings)
+    for path in options.file:
+        with progress.Bar(path.name, is_quiet=options.json) as bar:
+            refresh = house.advisories.import_file(
+                path,
+                actor=actor,
+                progress=bar.show,
+                feed=options.feed or "",
+                unsafe_allow_shrink=options.unsafe_allow_shrink,
+            )
+        _print(refresh, options.json)
+    return 0
+
+
+def _update(options: argparse.Namespace, house: House) -> int:
+    feeds = house.settings.options.feeds
+    downloads = house.settings.state / "feeds"
+    downloads.mkdir(mode=0o700, exist_ok=True)
+    with progress.Bars(is_quiet=options.json) as bars:
+        results = house.advisories.update(
+            options.feed or feeds.names,
+            base_url=options.url or feeds.url,
+            directory=downloads,
+            actor=local.who(house.settings),
+            progress=bars.show,
+        )
+    failures = 0
+    for result in results:
+        failures += _print(result, options.json)
+    return 3 if failures else 0
+
+
+def _list(options: argparse.Namespace, house: House) -> int:
+    limit = dt.timedelta(days=house.settings.options.feeds.stale_after_days)
+    now = house.clock.now()
+    for feed in house.advisories.feeds():
+        is_stale = feed.is_stale(now, after=limit)
+        if options.json:
+            line = {
+                "name": feed.name, "records": feed.records, "imported_at": feed.imported_at,
+                "checked_at": feed.checked_at, "is_stale": is_stale, "error": feed.error,
+            }  # fmt: skip
+            print(json.dumps(line))
+            continue
+        age = f"imported {feed.imported_at[:16]}Z" if feed.imported_at else "never imported"
+        note = "  STALE" if is_stale else ""
+        error = f"  last attempt failed: {local.printable(feed.error)}" if feed.error else ""
+        print(f"{feed.name:<20} {feed.records:>8} advisories  {age}{note}{error}")
+    return 0
+
+
+def _print(result: Refresh | Failure, as_json: bool) -> int:
+    """Print one line; returns 1 for a failure."""
+    from seawall.scan.refreshes import Failure
+
+    if isinstance(result, Failure):
+        if as_json:
+            print(json.dumps({"feed": result.feed, "error": result.reason}))
+        else:
+            print(f"{result.feed}: FAILED, the old edition stays in use: {result.reason}")
+            if result.remedy:
+                print(f"  {result.remedy}")
+        return 1
+    if as_json:
+        line = {
+            "feed": result.feed, "digest": result.digest, "records": result.records,
+            "bad_records": result.bad_records, "is_unchanged": result.is_unchanged,
+            "added": len(result.added), "changed": len(result.changed),
+            "withdrawn": len(result.withdrawn), "removed": len(result.removed),
+        }  # fmt: skip
+        print(json.dumps(line))
+        return 0
+    if result.is_unchanged:
+        print(f"{result.feed}: {result.records} advisories, unchanged")
+        return 0
+    print(
+        f"{result.feed}: {result.records} advisories: {len(result.added)} new,"
+        f" {len(result.changed)} changed, {len(result.withdrawn)} withdrawn,"
+        f" {len(result.removed)} gone"
+    )
+    for bad in result.bad:
+        print(f"  left out {bad.place}: {local.printable(bad.reason)}")
+    if result.bad_records > len(result.bad):
+        print(f"  and {result.bad_records - len(result.bad)} more bad records")
+    for ecosystem, count in sorted(result.unmatched.items()):
+        print(f"  {count} records of {ecosystem} are kept, but not matched by this version")
+    return 0
