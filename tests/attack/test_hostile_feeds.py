@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 if sys.version_info >= (3, 14):
@@ -168,13 +168,13 @@ def test_refuses_noise_in_every_shape(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(at=st.integers(0, 400), byte=st.integers(0, 255))
+@example(at=290, byte=1)  # an entry that begins before the file does
 def test_refuses_zip_with_any_byte_changed_or_reads_it(tmp_path: Path, at: int, byte: int) -> None:
     content = bytearray(zip_of({"a.json": json.dumps(GOOD).encode(), "b.json": b"{}"}))
     content[at % len(content)] = byte
     path = write(tmp_path / "x.zip", bytes(content))
-    for _ in range(1):
-        try:
-            for _, record in feed_files.records(path):
-                record()
-        except SeawallError:
-            continue
+    try:
+        for _, record in feed_files.records(path):
+            record()
+    except SeawallError:
+        pass

@@ -141,7 +141,7 @@ def _archive(file: BinaryIO) -> zipfile.ZipFile:
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """Return the entry's bytes, cut after the bound; nothing for one that does not unpack."""
-    if entry.compress_type not in _ZIP_METHODS:
+    if entry.compress_type not in _ZIP_METHODS or entry.header_offset < 0:
         return b""
     try:
         with archive.open(entry) as stream:
