@@ -47,8 +47,7 @@ class CertificateHolder:
 class LocalUser:
     """A process of this machine on the unix socket: root, or the user who runs the gate."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        connection: socket.socket = writer.get_extra_info("socket")
+    def __init__(self, connection: socket.socket) -> None:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, self._uid, _ = _CREDENTIALS.unpack(raw)
 

@@ -150,9 +150,18 @@ async def _upwards(client: Wire, engine: Stream) -> None:
 
 
 async def _downwards(engine: Wire, client: Stream) -> None:
-    async for data in engine.read_until_end():
+    data = engine.take() or await _output(engine.stream)
+    while data:
         await client.send(data)
+        data = await _output(engine.stream)
     await client.send_eof()
+
+
+async def _output(engine: Stream) -> bytes:
+    try:
+        return await engine.receive()
+    except ConnectionResetError:
+        return b""  # how a unix socket reports that the engine left input unread: all was said
 
 
 def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ from seawall.gate.wire import Wire
 from seawall.isolation.seccomp import Profile
 
 BACKLOG: Final = 256
+ACCEPT_PAUSE_S: Final = 0.1
 
 _log: Final = logging.getLogger("seawall.gate")
 
@@ -61,37 +62,88 @@ async def serve(
         pull_token=pull_token,
         profile=profile,
     )
-    doors = _Doors(gate, identify)
-    async with asyncio.TaskGroup() as tasks, contextlib.AsyncExitStack() as listeners:
-        doors.tasks = tasks
-        if settings.socket is not None:
-            await listeners.enter_async_context(_unix_listener(settings.socket, doors))
-        if settings.port is not None:
-            await listeners.enter_async_context(_tls_listener(settings, doors))
-        ready()
-        await stop.wait()
-        await listeners.aclose()
-        await doors.wind_down(settings.grace_s)
+    with contextlib.ExitStack() as listeners:
+        async with asyncio.TaskGroup() as tasks:
+            doors = _Doors(gate, identify, tasks)
+            accepting = [
+                tasks.create_task(each) for each in _open_doors(settings, doors, listeners)
+            ]
+            ready()
+            await stop.wait()
+            for task in accepting:
+                task.cancel()
+            listeners.close()
+            await doors.wind_down(settings.grace_s)
+
+
+def _open_doors(
+    settings: GateSettings, doors: _Doors, listeners: contextlib.ExitStack
+) -> Iterator[Coroutine[None, None, None]]:
+    """Open the listeners; yield what accepts on each."""
+    if settings.socket is not None:
+        unix = listeners.enter_context(_unix_listener(settings.socket))
+        listeners.callback(_remove, settings.socket)
+        yield doors.accept(unix, doors.serve_unix)
+    if settings.port is not None:
+        if settings.tls is None:
+            raise InvalidInputError("a TCP port of the gate needs certificates")
+        context = tls.server_context(settings.tls)
+        tcp = listeners.enter_context(_tcp_listener(settings.host, settings.port))
+        yield doors.accept(tcp, lambda connection: doors.serve_tls(connection, context))
 
 
 class _Doors:
     """The connections that are open."""
 
-    def __init__(self, gate: Gate, identify: Identify) -> None:
+    def __init__(self, gate: Gate, identify: Identify, tasks: asyncio.TaskGroup) -> None:
         self._gate = gate
         self._identify = identify
+        self._tasks = tasks
         self._open: dict[asyncio.Task[None], Session | None] = {}
-        self.tasks: asyncio.TaskGroup
 
-    def accept_unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._accept(writer, lambda: self._unix(reader, writer))
+    async def accept(
+        self, listener: socket.socket, serve: Callable[[socket.socket], Coroutine[None, None, None]]
+    ) -> None:
+        """Accept connections for ever, each served by a task of its own."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:  # out of file descriptors, or the client is gone again
+                _log.warning("a connection was not accepted: %s", error)
+                await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
+            if len(self._open) >= self._gate.settings.max_connections:
+                _log.warning("a connection was refused: %d are open", len(self._open))
+                connection.close()
+                continue
+            task = self._tasks.create_task(serve(connection))
+            self._open[task] = None
+            task.add_done_callback(self._open.pop)
 
-    def accept_tls(self, context: ssl.SSLContext) -> Callable[..., None]:
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            stream = TlsStream(reader, writer, context)
-            self._accept(writer, lambda: self._tls(stream, writer))
+    async def serve_unix(self, connection: socket.socket) -> None:
+        await self._session(PlainStream(connection), LocalUser(connection).who)
 
-        return accept
+    async def serve_tls(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        settings = self._gate.settings
+        streams.tune(connection)
+        stream = TlsStream(PlainStream(connection), context)
+        try:
+            await stream.handshake()
+        except OSError as error:  # TimeoutError and ssl.SSLError are of its kind
+            _log.info("a handshake failed: %s", error)
+            stream.close()
+            return
+        except asyncio.CancelledError:
+            stream.close()
+            raise
+        holder = CertificateHolder(
+            stream.peer_certificate,
+            self._identify,
+            max_age_s=settings.identity_s,
+            deadline_s=settings.decision_s,
+        )
+        await self._session(stream, holder.who)
 
     async def wind_down(self, grace_s: float) -> None:
         """Close what is idle, wait for the rest, then cut what is still streaming."""
@@ -106,37 +158,6 @@ class _Doors:
             if session is None or not session.is_creating:
                 task.cancel()
 
-    def _accept(
-        self, writer: asyncio.StreamWriter, work: Callable[[], Coroutine[None, None, None]]
-    ) -> None:
-        if len(self._open) >= self._gate.settings.max_connections:
-            _log.warning("a connection was refused: %d are open", len(self._open))
-            writer.transport.abort()
-            return
-        task = self.tasks.create_task(work())
-        self._open[task] = None
-        task.add_done_callback(self._open.pop)
-
-    async def _unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._session(PlainStream(reader, writer), LocalUser(writer).who)
-
-    async def _tls(self, stream: TlsStream, writer: asyncio.StreamWriter) -> None:
-        settings = self._gate.settings
-        streams.tune(writer)
-        try:
-            await stream.handshake()
-        except (OSError, TimeoutError) as error:
-            _log.info("a handshake failed: %s", error)
-            await stream.aclose()
-            return
-        holder = CertificateHolder(
-            stream.peer_certificate,
-            self._identify,
-            max_age_s=settings.identity_s,
-            deadline_s=settings.decision_s,
-        )
-        await self._session(stream, holder.who)
-
     async def _session(self, stream: Stream, who: Callable[[], Awaitable[Actor]]) -> None:
         session = Session(self._gate, Wire(stream), who)
         task = asyncio.current_task()
@@ -145,44 +166,37 @@ class _Doors:
         await session.run()
 
 
-@contextlib.asynccontextmanager
-async def _unix_listener(path: Path, doors: _Doors) -> AsyncIterator[None]:
+def _unix_listener(path: Path) -> socket.socket:
+    """Listen on `path`, a file that is ours alone from its first moment."""
     _remove_stale(path)
-    before = os.umask(0o177)  # the file is ours alone from its first moment
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
     try:
-        server = await asyncio.start_unix_server(
-            doors.accept_unix, path, limit=streams.CHUNK, backlog=BACKLOG
-        )
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise ConflictError(
+            f"cannot listen on {path}: {error.strerror}", remedy="name another path for the socket"
+        ) from error
     finally:
         os.umask(before)
-    try:
-        yield
-    finally:
-        server.close()
-        _remove(path)
+    return _listening(listener)
 
 
-@contextlib.asynccontextmanager
-async def _tls_listener(settings: GateSettings, doors: _Doors) -> AsyncIterator[None]:
-    if settings.tls is None:
-        raise InvalidInputError("a TCP port of the gate needs certificates")
+def _tcp_listener(host: str, port: int) -> socket.socket:
     try:
-        server = await asyncio.start_server(
-            doors.accept_tls(tls.server_context(settings.tls)),
-            settings.host,
-            settings.port,
-            limit=streams.CHUNK,
-            backlog=BACKLOG,
-        )
+        return _listening(socket.create_server((host, port)))
     except OSError as error:
         raise ConflictError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",
+            f"cannot listen on {host}:{port}: {error.strerror}",
             remedy="choose another port for the gate in seawall.toml",
         ) from error
-    try:
-        yield
-    finally:
-        server.close()
+
+
+def _listening(listener: socket.socket) -> socket.socket:
+    listener.setblocking(False)
+    listener.listen(BACKLOG)
+    return listener
 
 
 def _remove_stale(path: Path) -> None:

@@ -62,7 +62,7 @@ class Session:
             # The boundary of a connection: one that breaks must not take others with it.
             _log.exception("a connection failed")
         finally:
-            await self._wire.stream.aclose()
+            self._wire.stream.close()
 
     async def _serve_next(self) -> bool:
         """Serve one request; False when the connection must end."""

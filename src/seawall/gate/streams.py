@@ -1,7 +1,9 @@
 """Byte streams whose two directions end independently: the one thing every connection needs here.
 
-`docker run -i` ends its input and keeps reading. A transport that closes both directions at the
-first end of one loses all output and reports success, so asyncio's own TLS is not used; see `tls`.
+`docker run -i` ends its input and keeps reading; an engine ends an exec without reading the rest of
+its input. asyncio's transports (uvloop's too) close both directions when one of them fails, and
+output that was already in the kernel is lost without a sign. So sockets are read and written here
+directly, and a failed write never takes the reading side with it.
 
 All failures of a stream are OSError; an orderly end of input is `b""`, an aborted one is never.
 """
@@ -11,16 +13,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from typing import Final, Protocol
 
 CHUNK: Final = 64 * 1024
-"""Bytes read at once. A reader holds twice as many before it stops reading from the kernel."""
+"""Bytes read at once, and the most that is held between two connections."""
 
-CLOSE_DEADLINE_S: Final = 5.0
+TURNS: Final = 16
+"""A stream that never has to wait lets others run after so many reads."""
+
+_NO_LINGER: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset
 
 
 class Stream(Protocol):
-    """A connection. `PlainStream` and `tls.TlsStream` are the two implementations."""
+    """A connection. `PlainStream` and `tls.TlsStream` are the two implementations.
+
+    At most one task receives and one sends at a time.
+    """
 
     async def receive(self, size: int = CHUNK) -> bytes:
         """Return the next bytes; `b""` once the peer has ended its direction in order.
@@ -32,71 +41,106 @@ class Stream(Protocol):
     async def send(self, data: bytes) -> None:
         """Send all of `data`, waiting while the peer does not read.
 
-        A send that is cancelled or fails poisons the connection: nobody knows what arrived, so
-        nothing may follow. Raises OSError.
+        A send that is cancelled or fails poisons our direction: nobody knows what arrived, so
+        nothing may follow. Receiving goes on working. Raises OSError.
         """
         ...
 
     async def send_eof(self) -> None:
-        """End our direction; `receive` goes on working. Raises OSError."""
+        """End our direction in order; `receive` goes on working. Raises OSError."""
         ...
 
-    async def aclose(self) -> None:
-        """Close both directions, after what was sent has left; never raises."""
+    def close(self) -> None:
+        """Close both directions; what was sent still arrives, unless a send was poisoned."""
         ...
 
 
 class PlainStream:
-    """A stream on a socket without encryption: the unix sockets of clients and of the engine."""
+    """A stream on a socket without encryption. Made on the running loop; owns the socket."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        self._turns = 0
+        self._is_poisoned = False
 
     async def receive(self, size: int = CHUNK) -> bytes:
-        return await self._reader.read(size)
+        self._turns += 1
+        if self._turns % TURNS == 0:
+            await asyncio.sleep(0)
+        while True:
+            try:
+                return self._socket.recv(size)
+            except BlockingIOError:
+                await self._wait_readable()
 
     async def send(self, data: bytes) -> None:
-        if self._writer.is_closing():
-            raise ConnectionResetError("the connection is closed")
+        if self._is_poisoned:
+            raise ConnectionAbortedError("an earlier send did not complete")
+        rest = memoryview(data)
         try:
-            self._writer.write(data)
-            await self._writer.drain()
+            while rest:
+                try:
+                    rest = rest[self._socket.send(rest) :]
+                except BlockingIOError:
+                    await self._wait_writable()
         except BaseException:
-            self._writer.transport.abort()
+            self._is_poisoned = True
             raise
 
     async def send_eof(self) -> None:
-        if not self._writer.is_closing():
-            self._writer.write_eof()
+        if self._is_poisoned:
+            raise ConnectionAbortedError("an earlier send did not complete")
+        self._socket.shutdown(socket.SHUT_WR)
 
-    async def aclose(self) -> None:
-        await close(self._writer)
+    def close(self) -> None:
+        if self._is_poisoned:  # half a message must not look like a whole one
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._socket.close()
+
+    def poison(self) -> None:
+        """Let nothing follow: a layer above has lost its place in what it sends."""
+        self._is_poisoned = True
+
+    async def _wait_readable(self) -> None:
+        woken = self._loop.create_future()
+        self._loop.add_reader(self._socket, _wake, woken)
+        try:
+            await woken
+        finally:
+            self._loop.remove_reader(self._socket)
+
+    async def _wait_writable(self) -> None:
+        woken = self._loop.create_future()
+        self._loop.add_writer(self._socket, _wake, woken)
+        try:
+            await woken
+        finally:
+            self._loop.remove_writer(self._socket)
 
 
 async def connect_unix(path: str) -> PlainStream:
     """Connect to the unix socket at `path`. Raises OSError."""
-    reader, writer = await asyncio.open_unix_connection(path, limit=CHUNK)
-    return PlainStream(reader, writer)
-
-
-async def close(writer: asyncio.StreamWriter) -> None:
-    """Close after flushing; a peer that does not read is cut after `CLOSE_DEADLINE_S`."""
-    writer.close()
+    connection = socket.socket(socket.AF_UNIX)
     try:
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
-        writer.transport.abort()
-    except asyncio.CancelledError:
-        writer.transport.abort()
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, path)
+    except BaseException:
+        connection.close()
         raise
+    return PlainStream(connection)
 
 
-def tune(writer: asyncio.StreamWriter) -> None:
+def tune(connection: socket.socket) -> None:
     """Switch on TCP keep-alive and small writes at once; streams have no idle limit of ours."""
-    connection: socket.socket = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):  # the peer may be gone already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _wake(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)

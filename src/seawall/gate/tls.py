@@ -17,8 +17,10 @@ from typing import Final
 
 from seawall.core.errors import UnavailableError
 from seawall.gate import streams
+from seawall.gate.streams import PlainStream
 
 HANDSHAKE_DEADLINE_S: Final = 10.0
+UNSENT_MAX_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +36,10 @@ class TlsStream:
     """A `streams.Stream` over TLS. Call `handshake` first."""
 
     def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        context: ssl.SSLContext,
-        *,
-        server_hostname: str | None = None,
+        self, raw: PlainStream, context: ssl.SSLContext, *, server_hostname: str | None = None
     ) -> None:
         """Be the server, or with `server_hostname` the client of that name."""
-        self._reader = reader
-        self._writer = writer
+        self._raw = raw
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
@@ -52,6 +48,7 @@ class TlsStream:
             server_side=server_hostname is None,
             server_hostname=server_hostname,
         )
+        self._ahead = bytearray()
         self._is_ended = False
 
     async def handshake(self, deadline_s: float = HANDSHAKE_DEADLINE_S) -> None:
@@ -78,9 +75,12 @@ class TlsStream:
     async def receive(self, size: int = streams.CHUNK) -> bytes:
         while True:
             try:
-                return self._tls.read(size)
+                return self._read(size)
             except ssl.SSLWantReadError:
-                await self._flush()  # answers to key updates
+                # What TLS itself has to say (key updates) leaves with the next send (RFC 8446,
+                # 4.6.3), so that nobody sends but the sender; a flood of it is an attack.
+                if self._outgoing.pending > UNSENT_MAX_BYTES:
+                    raise ConnectionAbortedError("TLS: too many key updates") from None
                 await self._feed()
             except ssl.SSLZeroReturnError:
                 return b""
@@ -94,18 +94,18 @@ class TlsStream:
         try:
             while rest:  # OpenSSL takes one record of 16 KiB at a time
                 rest = rest[self._tls.write(rest) :]
-            await self._flush()
         except ssl.SSLError as error:
-            self._writer.transport.abort()
+            self._raw.poison()
             raise ConnectionAbortedError(f"TLS: {error.reason}") from error
-        except BaseException:
-            self._writer.transport.abort()
-            raise
+        await self._flush()
 
     async def send_eof(self) -> None:
         if self._is_ended:
             return
         self._is_ended = True
+        # Python asks OpenSSL twice to shut down, and the second time OpenSSL throws away input that
+        # waits to be read. So it is read before.
+        self._read_ahead()
         try:
             self._tls.unwrap()
         except ssl.SSLWantReadError:
@@ -114,20 +114,36 @@ class TlsStream:
             raise ConnectionAbortedError(f"TLS: {error.reason}") from error
         await self._flush()
 
-    async def aclose(self) -> None:
-        await streams.close(self._writer)
+    def close(self) -> None:
+        self._raw.close()
+
+    def _read(self, size: int) -> bytes:
+        """Decrypt what is there: a record holds 16 KiB at most, and pieces should be larger."""
+        if self._ahead:
+            piece = bytes(self._ahead[:size])
+            del self._ahead[:size]
+            return piece
+        data = self._tls.read(size)
+        while len(data) < size and self._incoming.pending:
+            try:
+                data += self._tls.read(size - len(data))
+            except ssl.SSLError:
+                break  # half a record, or an end that the next call reports
+        return data
+
+    def _read_ahead(self) -> None:
+        while self._incoming.pending:
+            try:
+                self._ahead += self._tls.read(streams.CHUNK)
+            except ssl.SSLError:
+                return  # half a record, or an end that `receive` reports
 
     async def _flush(self) -> None:
-        # Taking the records and queueing them is one step for the event loop: records of two
-        # senders never mix, and a reader that is cancelled while it waits here loses nothing.
         if data := self._outgoing.read():
-            if self._writer.is_closing():
-                raise ConnectionResetError("the connection is closed")
-            self._writer.write(data)
-            await self._writer.drain()
+            await self._raw.send(data)
 
     async def _feed(self) -> None:
-        if data := await self._reader.read(streams.CHUNK):
+        if data := await self._raw.receive():
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

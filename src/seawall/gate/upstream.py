@@ -69,7 +69,7 @@ class Engine:
         try:
             yield Wire(stream)
         finally:
-            await stream.aclose()
+            stream.close()
 
     async def ask(
         self,
