@@ -123,10 +123,16 @@ def read(
     limit: int = PAGE,
     only: Filter | None = None,
     newest_first: bool = False,
+    before: int | None = None,
 ) -> list[Entry]:
-    """Return up to `limit` entries with a number above `after`, in order (or newest first)."""
+    """Return up to `limit` entries with a number above `after`, in order (or newest first).
+
+    With `before`, only entries with a number below it.
+    """
     c = _sql.entries.c
     query = sa.select(_sql.entries).where(c.seq > after)
+    if before is not None:
+        query = query.where(c.seq < before)
     for condition in _conditions(only or Filter()):
         query = query.where(condition)
     query = query.order_by(c.seq.desc() if newest_first else c.seq).limit(limit)

@@ -79,3 +79,10 @@ def test_a_cut_tail_is_found_by_a_noted_head(database, clock):
     with database.read() as connection:
         assert isinstance(audit.verify(connection), audit.Head)
         assert isinstance(audit.verify(connection, noted=(noted,)), audit.ChainBreak)
+
+
+def test_reads_the_newest_entries_below_a_number(database, clock):
+    _record(database, clock, "a", "b", "c", "d")
+    with database.read() as connection:
+        older = audit.read(connection, before=4, limit=2, newest_first=True)
+    assert [3, 2] == [entry.seq for entry in older]
