@@ -15,12 +15,15 @@ import tracemalloc
 from collections.abc import Callable
 from typing import BinaryIO
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seawall.core.limits import MIB
 from seawall.oci import media
 from seawall.oci.bounds import Limits
-from seawall.scan import inventory, inventory_layer
+from seawall.scan import inventory, inventory_facts, inventory_layer
 from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.model import Inventory, NoticeKind
 
@@ -105,7 +108,7 @@ def test_refuses_a_million_tiny_entries_and_stays_small() -> None:
     bomb = gzip.compress(GOOD + entries, 1) + gzip.compress(entries, 1) * 1000
     tracemalloc.start()
     try:
-        found = scan(bomb, limits=Limits(max_entries=100_000, ratio_free_bytes=1 << 40))
+        found = scan(bomb, limits=Limits(max_entries=40_000, ratio_free_bytes=1 << 40))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -129,8 +132,8 @@ def test_refuses_to_read_longer_than_the_deadline() -> None:
 
 def test_refuses_to_spend_more_than_the_deadline_on_all_layers_together() -> None:
     clock = iter(range(1_000_000))
-    layers = [source(gzip.compress(member(f"f{n}", bytes(9 * MIB))), n=n) for n in range(50)]
-    found = inventory.take(layers, None, max_seconds=100, monotonic=lambda: next(clock))
+    layers = [source(gzip.compress(member(f"f{n}", bytes(9 * MIB)), 1), n=n) for n in range(8)]
+    found = inventory.take(layers, None, max_seconds=30, monotonic=lambda: next(clock))
     assert found.is_partial
     assert {NoticeKind.LIMIT} == {notice.kind for notice in found.notices}
 
@@ -367,3 +370,74 @@ def test_removing_kept_directories_again_and_again_stays_cheap() -> None:
     found = scan(buffer.getvalue())
     assert 3000 == len(found.components)
     assert time.monotonic() - started < 10
+
+
+def test_refuses_to_follow_links_that_make_every_path_expensive() -> None:
+    far = "/".join(["a"] * 45)
+    links = b"".join(link("/".join(["a"] * n) or "a", f"/{far}") for n in range(1, 40))
+    files = b"".join(member(f"{far}/{n}.dist-info/METADATA", METADATA) for n in range(300))
+    started = time.monotonic()
+    scan(links + GOOD + END, files + links + END, links + files + END)
+    assert time.monotonic() - started < 10
+
+
+def test_refuses_to_combine_layers_without_end() -> None:
+    sources = [source(GOOD + END), source(member("x") + END, n=1)]
+    facts = [inventory_layer.facts_of(one) for one in sources]
+    late = iter([False, True])
+    found = inventory.combine(sources, facts, None, is_late=lambda: next(late))
+    assert_contained(found, NoticeKind.LIMIT, "out of time")
+
+
+PARTS = st.sampled_from(
+    [
+        "var",
+        "lib",
+        "dpkg",
+        "status",
+        "status.d",
+        "info",
+        "a.list",
+        "..",
+        ".",
+        "x.dist-info",
+        "METADATA",
+        ".wh.lib",
+        ".wh..wh..opq",
+        "a.egg-info",
+        "etc",
+        "os-release",
+        "usr",
+        "\udcff",
+    ]
+)
+NAMES = st.lists(PARTS, min_size=1, max_size=6).map("/".join) | st.just("var/lib/dpkg/status")
+MEMBERS = st.lists(
+    st.tuples(
+        NAMES, st.sampled_from(b"01256xLKS"), st.binary(max_size=80) | st.just(STATUS), NAMES
+    ),
+    max_size=10,
+)
+
+
+@given(st.lists(MEMBERS, min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_any_archive_ends_in_an_inventory(layers: list[list[tuple[str, int, bytes, str]]]) -> None:
+    made = [
+        b"".join(
+            member(
+                name.encode("utf-8", "surrogateescape"),
+                content if kind in b"0xLKS" else b"",
+                bytes([kind]),
+                linkname=target.encode("utf-8", "surrogateescape")[:100],
+            )
+            for name, kind, content, target in members
+        )
+        for members in layers
+    ]
+    found = scan(*made)
+    assert found == msgspec.json.decode(msgspec.json.encode(found), type=Inventory)
+    assert all(notice.message.isprintable() for notice in found.notices)
+    for n, content in enumerate(made):
+        facts = inventory_layer.facts_of(source(content, n=n))
+        assert facts == inventory_facts.from_bytes(inventory_facts.to_bytes(facts))

@@ -22,10 +22,22 @@ from seawall.scan import inventory_config
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
 from seawall.scan.inventory_view import Key, View
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory, LayerInfo
+from seawall.scan.model import (
+    Component,
+    Distribution,
+    Ecosystem,
+    Inventory,
+    LayerInfo,
+    Notice,
+    NoticeKind,
+)
 
 MAX_SECONDS: Final = 1800.0
 """Wall clock for all layers of one image together."""
+
+
+COMBINE_MAX_SECONDS: Final = 120.0
+"""Wall clock for laying the layers on each other; real images take milliseconds."""
 
 
 def take(
@@ -49,23 +61,37 @@ def take(
             seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
             bounded = dataclasses.replace(limits, max_seconds=seconds)
             facts[source.digest] = facts_of(source, bounded, monotonic=monotonic)
-    return combine(sources, [facts[source.digest] for source in sources], config)
+    ordered = [facts[source.digest] for source in sources]
+    end = monotonic() + COMBINE_MAX_SECONDS
+    return combine(sources, ordered, config, is_late=lambda: monotonic() > end)
 
 
 def combine(
-    sources: Sequence[LayerSource], facts: Sequence[LayerFacts], config: bytes | None
+    sources: Sequence[LayerSource],
+    facts: Sequence[LayerFacts],
+    config: bytes | None,
+    *,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Inventory:
-    """Return the inventory of the image whose layers, lowest first, have these facts. Pure."""
+    """Return the inventory of the image whose layers, lowest first, have these facts.
+
+    Pure, and quick for all but hostile layers; `is_late` can stop it, which becomes a notice.
+    """
     image = inventory_config.read(config, len(sources))
     created_by = [
         source.created_by or told for source, told in zip(sources, image.created_by, strict=True)
     ]
+    notices = [notice for layer in facts for notice in layer.notices]
     view = View()
     since: dict[Key, int] = {}
     for index, layer in enumerate(facts):
+        if is_late():
+            text = f"out of time: the layers from number {index} on are left out"
+            notices.append(Notice(kind=NoticeKind.LIMIT, message=text))
+            break
         view.lay(layer)
         since = {key: since.get(key, index) for key in view.present()}
-    notices = [notice for layer in facts for notice in layer.notices]
+    is_cut = any(notice.kind is NoticeKind.LIMIT for notice in notices)
     notices += image.notices
     notices += view.notices()
     return Inventory(
@@ -82,7 +108,7 @@ def combine(
             )
             for source, layer, told in zip(sources, facts, created_by, strict=True)
         ),
-        is_partial=view.is_blind or not all(layer.is_complete for layer in facts),
+        is_partial=is_cut or view.is_blind or not all(layer.is_complete for layer in facts),
         platform=image.platform,
         config_digest=image.digest,
     )

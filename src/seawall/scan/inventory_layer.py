@@ -48,7 +48,7 @@ from seawall.scan.model import Notice, NoticeKind
 MAX_FILE_BYTES: Final = 32 * MIB
 """One package file; the status file of 10,000 packages has about 10 MB."""
 
-MAX_KEPT_BYTES: Final = 256 * MIB
+MAX_KEPT_BYTES: Final = 64 * MIB
 """Estimate of the memory that the facts of one layer may take."""
 
 _COST: Final = 200  # bytes that one kept item takes beside its text

@@ -11,6 +11,9 @@ DPKG: Final = "var/lib/dpkg"
 MAX_HOPS: Final = 40
 """Symbolic links followed for one path; Linux gives up after as many (ELOOP)."""
 
+MAX_STEPS: Final = 1024
+"""Path components looked at for one path, through all links: keeps hostile links cheap."""
+
 OTHER_DATABASES: Final = {
     "lib/apk/db/installed": "apk",
     "usr/lib/apk/db/installed": "apk",
@@ -64,11 +67,16 @@ def resolve_parent(path: str, links: Mapping[str, str]) -> str | None:
 
 
 def resolve(path: str, links: Mapping[str, str]) -> str | None:
-    """Return where `path` leads; `..` stops at the root, as for a process inside the image."""
+    """Return where `path` leads; `..` stops at the root, as for a process inside the image.
+
+    None when the links loop, or lead too far to be followed.
+    """
     todo = path.split("/")[::-1]
-    done: list[str] = []
+    done: list[str] = []  # the prefixes so far: a, a/b, a/b/c
     hops = 0
-    while todo:
+    for _ in range(MAX_STEPS):
+        if not todo:
+            return done[-1] if done else ""
         part = todo.pop()
         if part == "..":
             if done:
@@ -76,13 +84,15 @@ def resolve(path: str, links: Mapping[str, str]) -> str | None:
             continue
         if part in ("", "."):
             continue
-        done.append(part)
-        target = links.get("/".join(done))
+        prefix = f"{done[-1]}/{part}" if done else part
+        target = links.get(prefix)
         if target is None:
+            done.append(prefix)
             continue
         hops += 1
         if hops > MAX_HOPS:
             return None
-        done = [] if target.startswith("/") else done[:-1]
+        if target.startswith("/"):
+            done = []
         todo.extend(target.split("/")[::-1])
-    return "/".join(done)
+    return None
