@@ -248,6 +248,7 @@ def test_refuses_every_way_to_the_host(rule, host):
         {"front": {"DriverOpts": {"com.docker.network.endpoint.sysctls": "x"}}},
         {"front": {"NetworkID": "a" * 64}},
         {"../x": {}},
+        {"front": {"MacAddress": "02:42:ac:11:00:02\n"}},
     ],
 )
 def test_refuses_a_network_by_another_door(endpoints):
@@ -264,6 +265,7 @@ def test_refuses_a_network_by_another_door(endpoints):
         {"Volumes": {"/": {}}},
         {"ExposedPorts": {"22-25/tcp": {}}},
         {"Hostname": "a\nb"},
+        {"MacAddress": "x"},
         {"OnBuild": ["RUN x"]},
         {"Labels": {"com.seawall.verdict": "1"}},
     ],

@@ -34,6 +34,8 @@ ADMITTED = Admitted(
 DERIVED = {
     # The engine doubles the memory limit where swap was not limited.
     "MemorySwap": lambda sent, stored: sent.get("MemorySwap") or 2 * sent.get("Memory", 0),
+    # Dropped, with a warning, where the kernel's block layer has no weights.
+    "BlkioWeight": lambda sent, stored: sent.get("BlkioWeight") and stored["BlkioWeight"],
     # 20.10 fills the size in, so 0 is "not said".
     "ShmSize": lambda sent, stored: sent.get("ShmSize") or 64 * 1024 * 1024,
 }

@@ -13,6 +13,7 @@ from seawall.isolation.problem import Problem
 from seawall.isolation.workload import WorkloadSpec
 
 _SIGNAL: Final = re.compile(r"[A-Za-z0-9+-]{0,20}", re.ASCII)
+_MAC: Final = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}", re.ASCII)
 _OWN_NETWORKS: Final = frozenset({"", "default", "bridge", "none"})
 _ENGINE_ONLY: Final = (
     "network_id", "endpoint_id", "gateway", "ip_address", "ip_prefix_len", "ipv6_gateway",
@@ -86,6 +87,8 @@ def _container(model: CreateBody) -> Iterator[tuple[str, Problem]]:
             )
     if model.stop_signal and _SIGNAL.fullmatch(model.stop_signal) is None:
         yield "container/StopSignal", Problem(f"signal {model.stop_signal[:40]!r}", "use SIGTERM")
+    if model.mac_address and _MAC.fullmatch(model.mac_address) is None:
+        yield "container/MacAddress", Problem("a malformed address", "write 02:42:ac:11:00:02")
     if model.on_build:
         yield "container/OnBuild", Problem("triggers for a build", "drop OnBuild")
     if model.args_escaped:
@@ -98,6 +101,8 @@ def _endpoints(model: CreateBody) -> Iterator[tuple[str, Problem]]:
         yield from ((rule, problem) for problem in network.network_problems(name))
         if endpoint.links:
             yield rule, Problem(f"links to {', '.join(endpoint.links)[:200]!r}", "drop --link")
+        if endpoint.mac_address and _MAC.fullmatch(endpoint.mac_address) is None:
+            yield rule, Problem("a malformed MAC address", "write 02:42:ac:11:00:02")
         if endpoint.driver_opts:
             yield rule, Problem(f"driver options on network {name[:60]!r}", "drop driver-opt=")
         for field in _ENGINE_ONLY:

@@ -15,7 +15,7 @@ from seawall.isolation.workload import WorkloadSpec
 
 NO_NEW_PRIVILEGES: Final = "no-new-privileges"
 CARRIED: Final = (
-    "readonly_rootfs", "group_add", "network_mode", "ipc_mode", "sysctls", "ulimits",
+    "readonly_rootfs", "group_add", "network_mode", "sysctls", "ulimits",
     "oom_score_adj", "shm_size", "memory", "memory_reservation", "memory_swap", "nano_cpus",
     "cpu_shares", "cpu_period", "cpu_quota", "cpuset_cpus", "cpuset_mems", "blkio_weight",
     "port_bindings", "publish_all_ports", "extra_hosts", "dns", "dns_options", "dns_search",
@@ -50,6 +50,7 @@ def harden(asked: WorkloadSpec, *, profile: Profile) -> Hardened:
         security_opt=(NO_NEW_PRIVILEGES, f"seccomp={profile.json}", *apparmor[:1]),
         pids_limit=pids,
         cgroupns_mode="private",
+        ipc_mode=asked.ipc_mode or "private",  # not the daemon's default, which may be "shareable"
         mounts=files.canonical_mounts(asked) or None,
         tmpfs=files.canonical_tmpfs(asked) or None,
         memory_swappiness=asked.memory_swappiness if asked.memory_swappiness != -1 else None,

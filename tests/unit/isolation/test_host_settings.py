@@ -204,7 +204,7 @@ def test_hardening_adds_what_nobody_asked_for():
     assert tuple(sorted(capabilities.DEFAULT)) == made.cap_add
     assert ("no-new-privileges", f"seccomp={PROFILE.json}") == made.security_opt
     assert bounds.PIDS_DEFAULT == made.pids_limit
-    assert "private" == made.cgroupns_mode
+    assert "private" == made.cgroupns_mode == made.ipc_mode
     assert made.readonly_rootfs is None
 
 
@@ -220,6 +220,7 @@ def test_a_power_that_is_never_given_cannot_be_carried_over():
     written = {f.name for f in msgspec.structs.fields(WorkloadSpec) if getattr(made, f.name)}
     assert written <= {*CARRIED, "cap_drop", "cap_add", "security_opt", "pids_limit"} | {
         "cgroupns_mode",
+        "ipc_mode",
         "mounts",
         "tmpfs",
         "memory_swappiness",
