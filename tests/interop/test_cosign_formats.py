@@ -1,27 +1,26 @@
 """Stock cosign 2 and 3 verify what Seawall signed, and Seawall what they signed.
 
-Against Debian's docker-registry, which has no referrers API and so exercises the fallback tag.
+Against Debian's docker-registry, which has no referrers API and so exercises the fallback tag, and
+against Seawall's own, which has one and asks for tokens.
 """
 
-import gzip
-import hashlib
-import io
+import contextlib
 import json
-import socket
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from seawall.cli.registry_client import RegistryClient
+from seawall.cli.registry_logins import Credentials
 from seawall.core.secret import Secret
-from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
+from seawall.testing import images, registry_server
 from seawall.trust import key_files, keys
 
 pytestmark = pytest.mark.interop
@@ -31,12 +30,31 @@ CLIENTS = ROOT / ".cache" / "clients"
 PHRASE = "correct horse battery"
 START_SECONDS = 15
 
-REGISTRY = """
+CONFIGURATION = """
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}
 http: {{addr: 127.0.0.1:{port}}}
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A registry, and how each program signs in to it."""
+
+    host: str
+    credentials: Credentials | None = None
+    seawall: tuple[str, ...] = ()
+    cosign: tuple[str, ...] = ()
+
+    def image(self, name: str) -> str:
+        return f"{self.host}/{name}"
+
+    def client(self) -> RegistryClient:
+        return RegistryClient(self.host, credentials=self.credentials, is_plain_http=True)
+
+
+both_registries = pytest.mark.parametrize("registry", ["docker-registry", "seawall"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +70,42 @@ def cosigns():
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory, need):
-    need("docker-registry")
+def registry(request, tmp_path_factory, need):
+    """Debian's docker-registry unless the test asks for Seawall's."""
     home = tmp_path_factory.mktemp("registry")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    (home / "conf.yml").write_text(REGISTRY.format(root=home / "data", port=port))
+    if getattr(request, "param", "docker-registry") == "seawall":
+        with _seawall_registry(home) as place:
+            yield place
+        return
+    need("docker-registry")
+    with _docker_registry(home) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _seawall_registry(home):
+    (home / "password").write_text(registry_server.PASSWORD + "\n")
+    user, password = registry_server.USER, registry_server.PASSWORD
+    with registry_server.registry_process(home / "state") as running:
+        yield Place(
+            host=running.address,
+            credentials=Credentials(user=user, password=Secret(password)),
+            seawall=("--user", user, "--password-file", str(home / "password")),
+            cosign=("--registry-username", user, "--registry-password", password),
+        )
+
+
+@contextlib.contextmanager
+def _docker_registry(home):
+    port = registry_server.free_port()
+    (home / "conf.yml").write_text(CONFIGURATION.format(root=home / "data", port=port))
     process = subprocess.Popen(
         ["docker-registry", "serve", "conf.yml"],
         cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         _wait_for(f"http://127.0.0.1:{port}/v2/")
-        yield f"localhost:{port}"
+        yield Place(host=f"localhost:{port}")
     finally:
         process.terminate()
         process.wait(10)
@@ -97,13 +138,6 @@ def their_keys(tmp_path_factory, cosigns):
     return home / "theirs.key", home / "theirs.pub"
 
 
-@pytest.fixture
-def phrase_file(tmp_path):
-    path = tmp_path / "passphrase"
-    path.write_text(PHRASE + "\n")
-    return path
-
-
 def _cosign(program, *arguments, home):
     return subprocess.run(
         [program, *arguments], cwd=home, capture_output=True, text=True, timeout=60,
@@ -111,133 +145,111 @@ def _cosign(program, *arguments, home):
     )  # fmt: skip
 
 
-def _seawall(*arguments, home):
-    return subprocess.run(
-        [sys.executable, "-m", "seawall", *arguments], capture_output=True, text=True, timeout=60,
-        env={
-            "HOME": str(home), "SEAWALL_STATE": str(home / "state"),
-            "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
-        },
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A registry, the programs, and a home for them."""
 
+    place: Place
+    cosigns: dict[str, Path]
+    home: Path
 
-def _push_image(host, name, tag="v1", text=b"hello"):
-    """Push a small image and return its manifest's digest."""
-    repository = RepositoryName(name)
-    with RegistryClient(host, is_plain_http=True) as client:
-        return _push_manifest(client, repository, tag, text).digest
+    def push(self, name, image):
+        """Push an image, and return its digest."""
+        repository, _, tag = name.partition(":")
+        with self.place.client() as client:
+            return _push(client, RepositoryName(repository), tag, image)
 
+    def sign(self, name, key):
+        done = self._seawall(
+            "sign", name, "--key", str(key), "--passphrase-file", str(self.home / "passphrase")
+        )
+        assert 0 == done.returncode, done.stderr
+        return json.loads(done.stdout)["signed"]
 
-def _push_manifest(client, repository, tag, text):
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w") as archive:
-        entry = tarfile.TarInfo("motd")
-        entry.size = len(text)
-        archive.addfile(entry, io.BytesIO(text))
-    layer = gzip.compress(raw.getvalue(), mtime=0)
-    diff_id = "sha256:" + hashlib.sha256(raw.getvalue()).hexdigest()
-    config = json.dumps(
-        {
-            "architecture": "amd64", "os": "linux", "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
-        }
-    ).encode()  # fmt: skip
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": media.OCI_MANIFEST,
-            "config": _described(client, repository, config, media.OCI_CONFIG),
-            "layers": [_described(client, repository, layer, media.OCI_LAYER_GZIP)],
-        }
-    ).encode()
-    client.put_manifest(repository, tag or Digest.of(manifest), manifest, media.OCI_MANIFEST)
-    return client.get_manifest(repository, Digest.of(manifest))
+    def verify(self, name, *publics, signers=1):
+        named = [word for public in publics for word in ("--key", str(public))]
+        done = self._seawall("verify", name, *named, "--signers", str(signers))
+        assert done.returncode in (0, 1), done.stderr
+        result = json.loads(done.stdout)
+        assert result["is_valid"] == (done.returncode == 0)
+        return result
 
+    def cosign_sign(self, version, name, key, *more):
+        offline = {"2": [], "3": ["--use-signing-config=false"]}[version]
+        done = _cosign(
+            self.cosigns[version], "sign", "--key", key, "--tlog-upload=false", "-y",
+            "--allow-http-registry", *self.place.cosign, *offline, *more,
+            self.place.image(name), home=self.home,
+        )  # fmt: skip
+        assert 0 == done.returncode, done.stderr
 
-def _described(client, repository, content, media_type):
-    digest = client.put_blob(repository, content)
-    return {"mediaType": media_type, "size": len(content), "digest": str(digest)}
+    def cosign_verifies(self, version, name, public, *more):
+        done = _cosign(
+            self.cosigns[version], "verify", "--key", public, "--insecure-ignore-tlog",
+            "--allow-http-registry", *self.place.cosign, *more,
+            self.place.image(name), home=self.home,
+        )  # fmt: skip
+        return done.returncode == 0
 
+    def readings(self, name, public):
+        """What each cosign says, by version and options: True where it verifies."""
+        return [self.cosign_verifies(version, name, public, *more) for version, more in READINGS]
 
-def _push_index(host, name):
-    repository = RepositoryName(name)
-    with RegistryClient(host, is_plain_http=True) as client:
-        entries = [
-            {
-                "mediaType": image.media_type, "size": len(image.content),
-                "digest": str(image.digest),
-                "platform": {"os": "linux", "architecture": architecture},
-            }
-            for architecture in ("amd64", "arm64")
-            for image in [_push_manifest(client, repository, None, architecture.encode())]
-        ]  # fmt: skip
-        index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries}
-        client.put_manifest(repository, "v1", json.dumps(index).encode(), media.OCI_INDEX)
-    return [entry["digest"] for entry in entries]
-
-
-def _sign(image, key, phrase_file, home):
-    done = _seawall(
-        "sign", image, "--key", str(key), "--passphrase-file", str(phrase_file),
-        "--unsafe-plain-http", "--json", home=home,
-    )  # fmt: skip
-    assert 0 == done.returncode, done.stderr
-    return json.loads(done.stdout)
-
-
-def _verify(image, *publics, home, more=()):
-    named = [word for public in publics for word in ("--key", str(public))]
-    done = _seawall("verify", image, *named, "--unsafe-plain-http", "--json", *more, home=home)
-    assert done.returncode in (0, 1), done.stderr
-    result = json.loads(done.stdout)
-    assert result["is_valid"] == (done.returncode == 0)
-    return result
-
-
-def _cosign_sign(program, version, image, key, home, *more):
-    offline = {"2": [], "3": ["--use-signing-config=false"]}[version]
-    done = _cosign(
-        program, "sign", "--key", key, "--tlog-upload=false", "--allow-http-registry", "-y",
-        *offline, *more, image, home=home,
-    )  # fmt: skip
-    assert 0 == done.returncode, done.stderr
-
-
-def _cosign_verify(program, image, public, home, *more):
-    return _cosign(
-        program, "verify", "--key", public, "--insecure-ignore-tlog", "--allow-http-registry",
-        *more, image, home=home,
-    )  # fmt: skip
+    def _seawall(self, command, name, *more):
+        return subprocess.run(
+            [
+                sys.executable, "-m", "seawall", command, self.place.image(name), *more,
+                *self.place.seawall, "--unsafe-plain-http", "--json",
+            ],
+            capture_output=True, text=True, timeout=60, env=_environment(self.home),
+        )  # fmt: skip
 
 
 READINGS = [("2", ()), ("3", ()), ("3", ("--new-bundle-format=false",))]
+ALL, NONE = [True] * 3, [False] * 3
+IMAGE = images.image(images.layer({"motd": b"hello"}))
 
 
-def test_stock_cosign_verifies_what_seawall_signed(
-    cosigns, registry, our_keys, phrase_file, tmp_path
-):
-    _push_image(registry, "by-us")
-    image = f"{registry}/by-us:v1"
-    for version, more in READINGS:
-        assert _cosign_verify(cosigns[version], image, our_keys[1], tmp_path, *more).returncode
-    _sign(image, our_keys[0], phrase_file, tmp_path)
-    for version, more in READINGS:
-        done = _cosign_verify(cosigns[version], image, our_keys[1], tmp_path, *more)
-        assert 0 == done.returncode, (version, more, done.stderr)
-    assert _verify(image, our_keys[1], home=tmp_path)["is_valid"]
+@pytest.fixture
+def bench(registry, cosigns, tmp_path):
+    (tmp_path / "passphrase").write_text(PHRASE + "\n")
+    return Bench(place=registry, cosigns=cosigns, home=tmp_path)
 
 
-def test_stock_cosign_refuses_seawalls_signature_under_another_key(
-    cosigns, registry, our_keys, their_keys, phrase_file, tmp_path
-):
-    _push_image(registry, "by-us-only")
-    image = f"{registry}/by-us-only:v1"
-    _sign(image, our_keys[0], phrase_file, tmp_path)
-    for version, more in READINGS:
-        assert _cosign_verify(cosigns[version], image, their_keys[1], tmp_path, *more).returncode
-    assert not _verify(image, their_keys[1], home=tmp_path)["is_valid"]
+def _environment(home):
+    return {
+        "HOME": str(home), "SEAWALL_STATE": str(home / "state"),
+        "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
+    }  # fmt: skip
 
 
+def _push(client, repository, tag, image):
+    for child in image.children:
+        _push(client, repository, None, child)
+    for content in image.blobs.values():
+        client.put_blob(repository, content)
+    digest = Digest.of(image.manifest)
+    client.put_manifest(repository, tag or digest, image.manifest, image.media_type)
+    return digest
+
+
+@both_registries
+def test_stock_cosign_verifies_what_seawall_signed(bench, our_keys):
+    bench.push("by-us:v1", IMAGE)
+    assert NONE == bench.readings("by-us:v1", our_keys[1])
+    bench.sign("by-us:v1", our_keys[0])
+    assert ALL == bench.readings("by-us:v1", our_keys[1])
+    assert bench.verify("by-us:v1", our_keys[1])["is_valid"]
+
+
+def test_nobody_verifies_seawalls_signature_under_another_key(bench, our_keys, their_keys):
+    bench.push("by-us-only:v1", IMAGE)
+    bench.sign("by-us-only:v1", our_keys[0])
+    assert NONE == bench.readings("by-us-only:v1", their_keys[1])
+    assert not bench.verify("by-us-only:v1", their_keys[1])["is_valid"]
+
+
+@both_registries
 @pytest.mark.parametrize(
     ("version", "more", "form"),
     [
@@ -246,138 +258,113 @@ def test_stock_cosign_refuses_seawalls_signature_under_another_key(
         ("3", ("--new-bundle-format=false",), "cosign-tag"),
     ],
 )
-def test_seawall_verifies_what_stock_cosign_signed(
-    cosigns, registry, their_keys, tmp_path, version, more, form
-):
-    name = f"by-cosign-{version}-{form}"
-    _push_image(registry, name)
-    image = f"{registry}/{name}:v1"
-    assert not _verify(image, their_keys[1], home=tmp_path)["is_valid"]
-    _cosign_sign(cosigns[version], version, image, their_keys[0], tmp_path, *more)
-    result = _verify(image, their_keys[1], home=tmp_path)
+def test_seawall_verifies_what_stock_cosign_signed(bench, their_keys, version, more, form):
+    name = f"by-cosign-{version}-{form}:v1"
+    bench.push(name, IMAGE)
+    assert not bench.verify(name, their_keys[1])["is_valid"]
+    bench.cosign_sign(version, name, their_keys[0], *more)
+    result = bench.verify(name, their_keys[1])
     assert result["is_valid"], result
     assert [form] == [signer["format"] for signer in result["signers"]]
     assert (form == "cosign-tag") == result["signers"][0]["is_bound_to_repository"]
 
 
 @pytest.mark.parametrize("version", ["2", "3"])
-def test_stock_cosign_signs_with_seawalls_key_file(cosigns, registry, our_keys, tmp_path, version):
-    _push_image(registry, f"our-key-{version}")
-    image = f"{registry}/our-key-{version}:v1"
-    _cosign_sign(cosigns[version], version, image, our_keys[0], tmp_path)
-    assert _verify(image, our_keys[1], home=tmp_path)["is_valid"]
+def test_stock_cosign_signs_with_seawalls_key_file(bench, our_keys, version):
+    name = f"our-key-{version}:v1"
+    bench.push(name, IMAGE)
+    bench.cosign_sign(version, name, our_keys[0])
+    assert bench.verify(name, our_keys[1])["is_valid"]
 
 
-def test_seawall_signs_with_cosigns_key_file(cosigns, registry, their_keys, phrase_file, tmp_path):
-    _push_image(registry, "their-key")
-    image = f"{registry}/their-key:v1"
-    _sign(image, their_keys[0], phrase_file, tmp_path)
-    for version, more in READINGS:
-        done = _cosign_verify(cosigns[version], image, their_keys[1], tmp_path, *more)
-        assert 0 == done.returncode, done.stderr
+def test_seawall_signs_with_cosigns_key_file(bench, their_keys):
+    bench.push("their-key:v1", IMAGE)
+    bench.sign("their-key:v1", their_keys[0])
+    assert ALL == bench.readings("their-key:v1", their_keys[1])
 
 
-def test_signatures_of_both_stand_side_by_side_in_either_order(
-    cosigns, registry, our_keys, their_keys, phrase_file, tmp_path
-):
-    for name, is_ours_first in (("mixed-a", True), ("mixed-b", False)):
-        _push_image(registry, name)
-        image = f"{registry}/{name}:v1"
-        if is_ours_first:
-            _sign(image, our_keys[0], phrase_file, tmp_path)
-        for version in ("2", "3"):
-            _cosign_sign(cosigns[version], version, image, their_keys[0], tmp_path)
-        if not is_ours_first:
-            _sign(image, our_keys[0], phrase_file, tmp_path)
-        for public in (our_keys[1], their_keys[1]):
-            for version, more in READINGS:
-                done = _cosign_verify(cosigns[version], image, public, tmp_path, *more)
-                assert 0 == done.returncode, (name, version, more, done.stderr)
-        both = _verify(image, our_keys[1], their_keys[1], home=tmp_path, more=("--signers", "2"))
-        assert both["is_valid"], both
+@both_registries
+@pytest.mark.parametrize("first", ["seawall", "cosign"])
+def test_signatures_of_both_stand_side_by_side(bench, our_keys, their_keys, first):
+    name = f"mixed-{first}:v1"
+    bench.push(name, IMAGE)
+    if first == "seawall":
+        bench.sign(name, our_keys[0])
+    for version in ("2", "3"):
+        bench.cosign_sign(version, name, their_keys[0])
+    if first == "cosign":
+        bench.sign(name, our_keys[0])
+    for public in (our_keys[1], their_keys[1]):
+        assert ALL == bench.readings(name, public)
+    both = bench.verify(name, our_keys[1], their_keys[1], signers=2)
+    assert both["is_valid"], both
 
 
-def test_signing_again_pushes_nothing(registry, our_keys, phrase_file, tmp_path):
-    _push_image(registry, "again")
-    image = f"{registry}/again:v1"
-    assert [True] == [
-        s["is_new"] for s in _sign(image, *_args(our_keys, phrase_file, tmp_path))["signed"]
-    ]
-    assert [False] == [
-        s["is_new"] for s in _sign(image, *_args(our_keys, phrase_file, tmp_path))["signed"]
-    ]
+@both_registries
+def test_signing_again_pushes_nothing(bench, our_keys):
+    bench.push("again:v1", IMAGE)
+    assert [True] == [one["is_new"] for one in bench.sign("again:v1", our_keys[0])]
+    assert [False] == [one["is_new"] for one in bench.sign("again:v1", our_keys[0])]
 
 
-def _args(our_keys, phrase_file, home):
-    return our_keys[0], phrase_file, home
-
-
-def test_an_index_and_each_platform_are_signed(cosigns, registry, our_keys, phrase_file, tmp_path):
-    children = _push_index(registry, "multi")
-    signed = _sign(f"{registry}/multi:v1", our_keys[0], phrase_file, tmp_path)["signed"]
-    assert ["", "linux/amd64", "linux/arm64"] == [one["platform"] for one in signed]
-    for target in (":v1", *(f"@{child}" for child in children)):
-        image = f"{registry}/multi{target}"
-        assert _verify(image, our_keys[1], home=tmp_path)["is_valid"]
-        for version, more in READINGS:
-            done = _cosign_verify(cosigns[version], image, our_keys[1], tmp_path, *more)
-            assert 0 == done.returncode, (target, version, done.stderr)
+@both_registries
+def test_an_index_and_each_of_its_images_are_signed(bench, our_keys):
+    index = images.index(IMAGE, images.image(images.layer({"motd": b"another"})))
+    bench.push("multi:v1", index)
+    signed = bench.sign("multi:v1", our_keys[0])
+    assert ["", "linux/amd64", "linux/amd64"] == [one["platform"] for one in signed]
+    children = [Digest.of(child.manifest) for child in index.children]
+    for name in ("multi:v1", *(f"multi@{child}" for child in children)):
+        assert bench.verify(name, our_keys[1])["is_valid"]
+        assert ALL == bench.readings(name, our_keys[1])
 
 
 def test_cosign_accepts_a_signature_copied_to_another_repository_and_seawall_does_not(
-    cosigns, registry, our_keys, phrase_file, tmp_path
+    bench, our_keys
 ):
-    digest = _push_image(registry, "origin")
-    _sign(f"{registry}/origin:v1", our_keys[0], phrase_file, tmp_path)
-    assert digest == _push_image(registry, "copy")
-    _copy_signatures(registry, "origin", "copy", digest)
-    image = f"{registry}/copy:v1"
-    assert 0 == _cosign_verify(cosigns["2"], image, our_keys[1], tmp_path).returncode
-    result = _verify(image, our_keys[1], home=tmp_path)
+    digest = bench.push("origin:v1", IMAGE)
+    bench.sign("origin:v1", our_keys[0])
+    bench.push("copy:v1", IMAGE)
+    _copy_signatures(bench.place, "origin", "copy", digest)
+    assert ALL == bench.readings("copy:v1", our_keys[1])
+    result = bench.verify("copy:v1", our_keys[1])
     assert not result["is_valid"]
-    assert 8 in [step["number"] for step in result["steps"] if not step["is_passed"]]
+    assert {8, 11} == {step["number"] for step in result["steps"] if not step["is_passed"]}
 
 
-def test_cosign_accepts_a_tag_moved_to_an_older_signed_image_and_seawall_does_not(
-    cosigns, registry, our_keys, phrase_file, tmp_path
-):
-    _push_image(registry, "moved", "v1", b"old and vulnerable")
-    _sign(f"{registry}/moved:v1", our_keys[0], phrase_file, tmp_path)
-    _push_image(registry, "moved", "v2", b"old and vulnerable")
-    image = f"{registry}/moved:v2"
-    assert 0 == _cosign_verify(cosigns["2"], image, our_keys[1], tmp_path).returncode
-    result = _verify(image, our_keys[1], home=tmp_path)
-    assert 9 in [step["number"] for step in result["steps"] if not step["is_passed"]]
+def test_cosign_accepts_a_tag_moved_to_an_older_signed_image_and_seawall_does_not(bench, our_keys):
+    bench.push("moved:v1", IMAGE)
+    bench.sign("moved:v1", our_keys[0])
+    bench.push("moved:v2", IMAGE)
+    assert ALL == bench.readings("moved:v2", our_keys[1])
+    result = bench.verify("moved:v2", our_keys[1])
+    assert {9, 11} == {step["number"] for step in result["steps"] if not step["is_passed"]}
 
 
-def _copy_signatures(host, source, target, digest):
+def _copy_signatures(place, source, target, digest):
     tag = digest.replace(":", "-")
     origin, copy = RepositoryName(source), RepositoryName(target)
-    with RegistryClient(host, is_plain_http=True) as client:
-        for name in (f"{tag}.sig", tag):
-            found = client.get_manifest(origin, name)
-            document = json.loads(found.content)
-            for entry in document.get("manifests", []):
-                _copy_manifest(client, origin, copy, entry["digest"], entry["digest"])
-            if "layers" in document:
-                _copy_manifest(client, origin, copy, name, name)
-            else:
-                client.put_manifest(copy, name, found.content, found.media_type)
+    with place.client() as client:
+        _copy_manifest(client, origin, copy, f"{tag}.sig")
+        listed = client.get_manifest(origin, tag)
+        for entry in json.loads(listed.content)["manifests"]:
+            _copy_manifest(client, origin, copy, entry["digest"])
+        client.put_manifest(copy, tag, listed.content, listed.media_type)
 
 
-def _copy_manifest(client, origin, copy, reference, to):
+def _copy_manifest(client, origin, copy, reference):
     found = client.get_manifest(origin, reference)
     document = json.loads(found.content)
     for blob in (document["config"], *document["layers"]):
         digest = Digest.parse(blob["digest"])
         client.put_blob(copy, client.get_blob(origin, digest, max_bytes=1_000_000))
-    client.put_manifest(copy, to, found.content, found.media_type)
+    client.put_manifest(copy, reference, found.content, found.media_type)
 
 
-def test_verify_starts_fast_and_without_the_database(registry, our_keys, tmp_path):
-    _push_image(registry, "fast")
+def test_verify_starts_without_the_database_or_the_server(bench, our_keys):
+    bench.push("fast:v1", IMAGE)
     words = [
-        "verify", f"{registry}/fast:v1", "--key", str(our_keys[1]), "--unsafe-plain-http",
+        "verify", bench.place.image("fast:v1"), "--key", str(our_keys[1]), "--unsafe-plain-http",
     ]  # fmt: skip
     script = (
         "import sys; from seawall.cli.main import main\n"
@@ -386,7 +373,7 @@ def test_verify_starts_fast_and_without_the_database(registry, our_keys, tmp_pat
         "print([m for m in ('sqlalchemy', 'aiohttp', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60,
-        env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
+        [sys.executable, "-c", script],
+        capture_output=True, text=True, timeout=60, env=_environment(bench.home),
     )  # fmt: skip
     assert "[]" == done.stdout.strip().splitlines()[-1], done.stdout + done.stderr
