@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from seawall.app.setup import engine_socket, opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.distribution import door, tokens
+from seawall.engine import docker
 from seawall.flows import scanning
 from seawall.gate import server as gate
 from seawall.gate.settings import GateSettings
@@ -22,9 +24,11 @@ from seawall.gate.tls import TlsFiles
 from seawall.ingress import boundary, browser, server, tls
 from seawall.ingress.bearer import BearerAuthenticator
 from seawall.ingress.credentials import Credentials
+from seawall.ingress.sessions import LoginSessions
 from seawall.isolation import seccomp
 from seawall.jobs.worker import Worker
-from seawall.web import failures
+from seawall.web import failures, pages
+from seawall.web.reading import HousePages, engines
 
 ENGINE_FALLBACK = Path("/var/run/docker.sock")
 
@@ -109,7 +113,37 @@ def web_application(house: rooms.House) -> web.Application:
     )
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
+    logins = LoginSessions(house.sessions, credentials)
+    app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app
+
+
+def house_pages(house: rooms.House) -> HousePages:
+    """Return what fills the pages."""
+    options = house.settings.options
+    named = options.engine.socket
+    sockets = (Path(named),) if named else docker.candidates()
+    gate_address = f"tcp://{options.gate.names[0]}:{options.gate.port}"
+    return HousePages(
+        database=house.database,
+        registry=house.registry,
+        judge=house.judge,
+        reports=house.reports,
+        advisories=house.advisories,
+        receipts=house.receipts,
+        grants=house.grants,
+        trusted_keys=house.trusted_keys,
+        clock=house.clock,
+        hosts=house.settings.registry_hosts,
+        gate=gate_address,
+        gate_setup=(
+            "seawall client issue admin",
+            f"export DOCKER_HOST={gate_address} DOCKER_TLS_VERIFY=1 "
+            'DOCKER_CERT_PATH="$PWD/seawall-admin"',
+        ),
+        find_engine=lambda: engines.find(sockets),
+        feeds_stale_after=dt.timedelta(days=options.feeds.stale_after_days),
+    )
 
 
 async def _gate(house: rooms.House, lifeline: Lifeline) -> None:

@@ -55,9 +55,15 @@ def first_run(overview: views.Overview) -> tuple[Command, ...]:
 
 
 def _cosign(signatures: Iterable[views.Signature]) -> Iterable[Command]:
-    keys = sorted({s.key for s in signatures if s.outcome is views.Outcome.ALLOWED})
-    for key in keys:
-        words = _line("cosign", "verify", "--insecure-ignore-tlog", "--key", f"./{key}.pub")
+    keys = {s.key: s.public_key for s in signatures if s.outcome is views.Outcome.ALLOWED}
+    if keys:
+        yield Command(title="The keys that are trusted here", line="seawall key list")
+    for key, pem in sorted(keys.items()):
+        file = f"./{key}.pub"
+        if pem:
+            line = f"{_line('printf', '%s', pem)} > {shlex.quote(file)}"
+            yield Command(title=f"The public key of {key}, into a file", line=line)
+        words = _line("cosign", "verify", "--insecure-ignore-tlog", "--key", file)
         title = f"The same with stock cosign and the public key of {key}"
         yield Command(title=title, line=f'{words} "$IMAGE"')
 

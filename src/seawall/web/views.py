@@ -292,6 +292,7 @@ class Signature:
     signed_at: dt.datetime | None  # None: the form does not prove a time
     outcome: Outcome
     steps: tuple[ProofStep, ...]
+    public_key: str = ""  # PEM, when the key is trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

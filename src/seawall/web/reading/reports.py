@@ -1,0 +1,163 @@
+"""A report for readers: findings by severity with one line to do, packages by name, layers."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+from seawall.core import clock as clocks
+from seawall.oci.manifests import Descriptor
+from seawall.scan.model import Component, Distribution, Ecosystem
+from seawall.scan.report_model import Finding, Report
+from seawall.web import limits, views
+from seawall.web.reading import paging
+from seawall.web.views import Counts, Severity
+
+NOTES_SHOWN: Final = 20
+
+OSV: Final = "https://osv.dev/vulnerability/"
+
+
+def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.Scan:
+    """Return the report; without layers on the page nothing points to them."""
+    found = [_finding(one, has_layers=has_layers) for one in report.findings]
+    return views.Scan(
+        scanned_at=clocks.from_text(report.scanned_at),
+        advisories_from=_advisories_from(report),
+        findings=_findings(found, query),
+        packages=_packages(report, query.packages, has_layers=has_layers),
+        notes=_notes(report),
+    )
+
+
+def layers(
+    found: Sequence[Descriptor], instructions: Sequence[str], report: Report | None
+) -> tuple[views.Layer, ...]:
+    """Return the layers of the manifest with what the report says about each."""
+    components = () if report is None else report.inventory.components
+    findings = () if report is None else report.findings
+    packages = collections.Counter(one.layer_index for one in components)
+    holes = collections.Counter(one.layer_index for one in findings)
+    return tuple(
+        views.Layer(
+            number=index + 1,
+            digest=layer.digest,
+            size=layer.size,
+            instruction=instructions[index] if index < len(instructions) else "",
+            packages=packages[index],
+            findings=holes[index],
+        )
+        for index, layer in enumerate(found)
+    )
+
+
+def _findings(found: Sequence[views.Finding], query: views.ImageQuery) -> views.FindingList:
+    by_severity: dict[Severity, list[views.Finding]] = {level: [] for level in Severity}
+    for one in found:
+        by_severity[one.severity].append(one)
+    counts = Counts(
+        **{level.value: len(rows) for level, rows in by_severity.items()},
+        fixable=sum(one.fixed is not None for one in found),
+    )
+    chosen = query.severity
+    if chosen is None:
+        groups = tuple(
+            views.FindingGroup(
+                severity=level, total=len(rows), rows=tuple(rows[: limits.FINDINGS_PER_GROUP])
+            )
+            for level, rows in by_severity.items()
+        )
+        return views.FindingList(counts=counts, groups=groups)
+    rows = by_severity[chosen]
+    page = paging.cut(rows, query.findings_page, limits.FINDINGS_PER_PAGE)
+    group = views.FindingGroup(severity=chosen, total=len(rows), rows=page.rows)
+    return views.FindingList(counts=counts, groups=(group,), page=page.page, pages=page.pages)
+
+
+def _finding(one: Finding, *, has_layers: bool) -> views.Finding:
+    return views.Finding(
+        id=one.id,
+        aliases=one.aliases,
+        severity=Severity(one.severity.value),
+        package=one.name,
+        installed=one.version,
+        fixed=one.fixed_version or None,
+        fix=_fix(one),
+        summary=one.summary,
+        layer=one.layer_index + 1 if has_layers else None,
+        url=f"{OSV}{one.id}" if one.id.replace("-", "").isalnum() and one.id.isascii() else "",
+    )
+
+
+def _fix(one: Finding) -> str:
+    if not one.is_fixable:
+        return "no fixed version is known yet; a waiver in the policy can accept it for a time"
+    match one.ecosystem:
+        case Ecosystem.DEBIAN:
+            source = "" if one.package == one.name else f" (source package {one.package})"
+            return (
+                f"apt-get install --only-upgrade {one.name}, or a newer base image: "
+                f"{one.fixed_version} or later{source}; then build and push again"
+            )
+        case Ecosystem.PYPI:
+            return f"require {one.name}>={one.fixed_version}, then build and push again"
+
+
+def _packages(report: Report, query: views.ListQuery, *, has_layers: bool) -> views.PackageList:
+    every = report.inventory.components
+    wanted = query.q.lower()
+    found = [one for one in every if wanted in one.name.lower()]
+    page = paging.cut(found, query.page, limits.PACKAGES_PER_PAGE)
+    worst = _worst(report)
+    distribution = report.inventory.distribution
+    return views.PackageList(
+        rows=tuple(
+            views.Package(
+                name=one.name,
+                version=one.version,
+                ecosystem=_universe(one, distribution),
+                layer=one.layer_index + 1 if has_layers else None,
+                worst=worst.get((one.purl, one.path)),
+            )
+            for one in page.rows
+        ),
+        total=len(every),
+        matching=len(found),
+        page=page.page,
+        pages=page.pages,
+    )
+
+
+def _worst(report: Report) -> dict[tuple[str, str], Severity]:
+    """Return the worst finding of each component, by its purl and the place where it was found."""
+    order = list(Severity)  # worst first
+    worst: dict[tuple[str, str], Severity] = {}
+    for one in report.findings:
+        level, key = Severity(one.severity.value), (one.purl, one.path)
+        if key not in worst or order.index(level) < order.index(worst[key]):
+            worst[key] = level
+    return worst
+
+
+def _universe(component: Component, distribution: Distribution | None) -> str:
+    if component.ecosystem is Ecosystem.DEBIAN and distribution is not None:
+        return f"{component.ecosystem} {distribution.version_id}".strip()
+    return component.ecosystem.value
+
+
+def _advisories_from(report: Report) -> dt.datetime | None:
+    """Return when the oldest of the feeds used was imported."""
+    moments = [clocks.from_text(feed.imported_at) for feed in report.feeds if feed.imported_at]
+    return min(moments, default=None)
+
+
+def _notes(report: Report) -> tuple[str, ...]:
+    notes = [*report.notices, *(notice.message for notice in report.inventory.notices)]
+    if report.is_partial:
+        notes.insert(0, "a part of the image could not be read, so there may be more findings")
+    if not report.feeds:
+        notes.insert(0, "there are no advisories, so nothing could be found: seawall feeds update")
+    rest = len(notes) - NOTES_SHOWN
+    return (*notes[:NOTES_SHOWN], *([f"and {rest} more"] if rest > 0 else []))
