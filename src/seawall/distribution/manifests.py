@@ -25,9 +25,10 @@ _MEDIA_TYPE: Final = re.compile(r"[a-zA-Z0-9!#$&^_.+-]{1,127}/[a-zA-Z0-9!#$&^_.+
 
 async def get(call: Call) -> web.StreamResponse:
     """Send the manifest byte for byte as it was pushed; also the answer to HEAD."""
-    stored = await blocking.run(
-        call.registry.manifest_by_target, call.repository, _target(call.target.item)
-    )
+    target = _target(call.target.item)
+    stored = call.registry.manifest_at_hand(call.repository, target)
+    if stored is None:
+        stored = await blocking.run(call.registry.manifest_by_target, call.repository, target)
     return _answer(call.request, stored)
 
 

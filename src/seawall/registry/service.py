@@ -13,6 +13,7 @@ from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry import _delete, _lookup, _push, _sql
 from seawall.registry._contents import Contents
+from seawall.registry._recent import RecentManifests
 from seawall.registry.errors import ManifestUnknownError, RepositoryUnknownError
 from seawall.registry.limits import INDEX_MAX_DEPTH, PAGE
 from seawall.registry.model import Referrer, StoredManifest, TaggedDigest, TaggedImage
@@ -27,6 +28,7 @@ class Registry:
         self._database = database
         self._clock = clock
         self._contents = Contents(database, blobs, clock)
+        self._recent = RecentManifests(database)
         self.uploads = Uploads(database, blobs, clock, self._contents)
 
     # -- manifests and tags
@@ -48,6 +50,7 @@ class Registry:
 
     def manifest_by_target(self, repository: RepositoryName, target: str) -> StoredManifest:
         """Return what a tag or digest names now. Raises ManifestUnknownError, IntegrityError."""
+        version = self._recent.version()
         with self._database.read() as connection:
             stored = _lookup.stored_manifest(connection, repository, target)
         if stored is None:
@@ -57,7 +60,15 @@ class Registry:
                 f"the stored bytes of manifest {stored.digest} are not what its digest says",
                 remedy="push the image again to repair it",
             )
+        self._recent.add(version, repository, target, stored)
         return stored
+
+    def manifest_at_hand(self, repository: RepositoryName, target: str) -> StoredManifest | None:
+        """Return what a tag or digest names now, if that is in memory; else None.
+
+        Takes microseconds and never waits: the one method that the event loop may call itself.
+        """
+        return self._recent.get(repository, target)
 
     def put_manifest(
         self,

@@ -23,6 +23,7 @@ from seawall.registry.errors import (
     TooLargeError,
     UploadUnknownError,
 )
+from seawall.store import Database
 from seawall.testing import images
 from seawall.testing.blobs import MemoryBlobs
 
@@ -386,3 +387,34 @@ def test_every_manifest_that_is_here_is_whole_or_its_damage_is_known(registry, b
         if not is_damaged:
             for blob in (*IMAGE.blobs,) if digest == IMAGE.digest else ():
                 registry.open_blob(APP, blob).close()
+
+
+def test_what_is_in_memory_is_never_older_than_the_database(registry, blobs, clock, tmp_path):
+    """Another process: the same file, opened a second time."""
+    other_database = Database.open_file(tmp_path / "test.sqlite")
+    other = Registry(other_database, blobs, clock)
+    first = put(registry, IMAGE, "v1")
+    assert registry.manifest_at_hand(APP, "v1") is None
+    for _ in range(2):
+        assert first == registry.manifest_by_target(APP, "v1").digest
+        assert first == registry.manifest_at_hand(APP, "v1").digest
+    second = put(other, images.image(LAYER, command=["x"]), "v1")
+    assert registry.manifest_at_hand(APP, "v1") is None
+    assert second == registry.manifest_by_target(APP, "v1").digest
+    assert second == registry.manifest_at_hand(APP, "v1").digest
+    other.delete_tag(APP, Tag("v1"), ALICE)
+    assert registry.manifest_at_hand(APP, "v1") is None
+    with pytest.raises(ManifestUnknownError):
+        registry.manifest_by_target(APP, "v1")
+    other_database.close()
+
+
+def test_what_is_in_memory_belongs_to_its_repository_and_has_a_bound(registry, monkeypatch):
+    monkeypatch.setattr("seawall.registry._recent.TOTAL_MAX_BYTES", 3000)
+    digest = put(registry, IMAGE, *(f"v{n}" for n in range(5)))
+    for n in range(5):
+        registry.manifest_by_target(APP, f"v{n}")
+    at_hand = [n for n in range(5) if registry.manifest_at_hand(APP, f"v{n}") is not None]
+    assert 4 in at_hand
+    assert len(at_hand) < 5
+    assert registry.manifest_at_hand(RepositoryName("other"), digest) is None
