@@ -8,6 +8,7 @@ in two ways. Objects whose keys belong to the user (labels, environment, network
 
 from __future__ import annotations
 
+import functools
 from typing import Final, TypeVar
 
 import msgspec
@@ -132,7 +133,7 @@ def parse(body: bytes, kind: type[T]) -> T:
     value = strictjson.decode_object(
         body, max_bytes=limits.GATE_BODY_MAX_BYTES, max_depth=limits.JSON_MAX_DEPTH
     )
-    _refuse_unknown_keys(value, inspect.type_info(kind), "")
+    _refuse_unknown_keys(value, _type_info(kind), "")
     _refuse_traps(value, "")
     try:
         return msgspec.convert(value, type=kind, strict=True)
@@ -143,6 +144,11 @@ def parse(body: bytes, kind: type[T]) -> T:
 def emit(model: Strict) -> bytes:
     """Return the canonical bytes of `model`: sorted keys, nothing that was not said."""
     return msgspec.json.encode(model, order="sorted")
+
+
+@functools.cache
+def _type_info(kind: type[Strict]) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 _HOST_KEYS: Final = frozenset(f.encode_name for f in msgspec.structs.fields(WorkloadSpec))

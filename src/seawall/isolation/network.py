@@ -100,8 +100,8 @@ def _host_port(text: str) -> Iterator[Problem]:
     first, last = int(match[1]), int(match[2] or match[1])
     if not first <= last <= _PORT_MAX:
         yield Problem(f"host port {text!r}", "give a number up to 65535, or FROM-TO")
-    elif first and any(
-        p not in PRIVILEGED_PORTS_ALLOWED for p in range(first, min(last, 1023) + 1)
+    elif any(
+        port not in PRIVILEGED_PORTS_ALLOWED for port in range(max(first, 1), min(last, 1023) + 1)
     ):
         yield Problem(
             f"host port {text} belongs to the machine's own services",
