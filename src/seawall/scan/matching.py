@@ -237,7 +237,7 @@ def _finding(
         version=component.version,
         purl=component.purl,
         path=component.path,
-        layer=component.layer,
+        layer=str(component.layer),
         layer_index=component.layer_index,
         package=target.package,
         fixed_version=_fixed(target, hole),

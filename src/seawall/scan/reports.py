@@ -223,8 +223,19 @@ def _stored_inventory(connection: sa.Connection, digest: Digest) -> Inventory | 
     return None if body is None else _INVENTORIES.decode(zstd.decompress(body))
 
 
+def _encode(value: Report | Inventory) -> bytes:
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def _plain(value: object) -> str:
+    # A digest is a kind of `str`, which the encoder does not take for one.
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(type(value).__name__)
+
+
 def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -> None:
-    body = msgspec.json.encode(msgspec.structs.replace(report, inventory=_NOTHING))
+    body = _encode(msgspec.structs.replace(report, inventory=_NOTHING))
     for table in (_sql.reports, _sql.inventories, _sql.contents):
         connection.execute(sa.delete(table).where(table.c.digest == report.digest))
     connection.execute(
@@ -240,7 +251,7 @@ def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -
         sa.insert(_sql.inventories).values(
             digest=report.digest,
             format=FORMAT,
-            body=zstd.compress(msgspec.json.encode(report.inventory)),
+            body=zstd.compress(_encode(report.inventory)),
         )
     )
     packages = sorted(set(map(matching.advisory_name, report.inventory.components)))

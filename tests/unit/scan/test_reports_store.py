@@ -44,7 +44,7 @@ def inventory(*names: str, ecosystem: Ecosystem = Ecosystem.PYPI) -> Inventory:
             purl=f"pkg:pypi/{name}@1.0",
             source_name=f"{name}-src" if ecosystem is Ecosystem.DEBIAN else "",
             path="/app",
-            layer=str(LAYER),
+            layer=LAYER,  # a kind of `str`, as the inventory gives it
             layer_index=0,
         )
         for name in names
