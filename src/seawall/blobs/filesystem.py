@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
-import fcntl
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from seawall.blobs import _files
 from seawall.blobs.hashing import RunningHash, digest_of
 from seawall.blobs.ports import is_staging_name
 from seawall.core.clock import Clock, SystemClock
-from seawall.core.errors import ConflictError, IntegrityError, NotFoundError, UnavailableError
+from seawall.core.errors import IntegrityError, NotFoundError
 from seawall.core.ids import new_id
 from seawall.core.limits import MIB
 from seawall.oci.digest import Digest
@@ -35,10 +34,9 @@ VERIFIED_FOR: Final = dt.timedelta(hours=24)
 RESERVE_BYTES: Final = 64 * MIB
 """Free space left for the database, so that deleting still works when the disk is full."""
 
+VERIFYING_LOCKS: Final = 64
 REMEMBERED_VERIFICATIONS: Final = 100_000
 REMEMBERED_HASHES: Final = 1_000  # of uploads that are between two chunks
-
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,16 @@ class FilesystemBlobs:
         self._verified: OrderedDict[Digest, tuple[_Stamp, dt.datetime]] = OrderedDict()
         self._hashes: OrderedDict[str, RunningHash] = OrderedDict()
         self._lock = threading.Lock()
+        # Of many that open one blob for the first time, one hashes and the others wait for it.
+        self._verifying = tuple(threading.Lock() for _ in range(VERIFYING_LOCKS))
         for folder in (self._blobs, self._staging, self._quarantine):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._durable: set[Path] = set()
 
     def stage(self, name: str, offset: int = 0) -> _FileStaging:
         self._refuse_without_space()
         path = self._staged(name)
-        file = _open_alone(path)
+        file = _files.open_alone(path)
         if os.fstat(file.fileno()).st_size < offset:
             file.close()
             self.drop_staged(name)
@@ -108,9 +109,10 @@ class FilesystemBlobs:
         except FileNotFoundError:
             raise _not_found(digest) from None
         except OSError as error:
-            raise _unreadable(error) from error
+            raise _files.unreadable(error) from error
         try:
-            self._verify(digest, file)
+            with self._verifying[hash(digest) % VERIFYING_LOCKS]:
+                self._verify(digest, file)
         except BaseException:
             file.close()
             raise
@@ -141,7 +143,7 @@ class FilesystemBlobs:
         with self._lock:
             os.replace(staged, final)
             self._note_verified(digest, _Stamp.of(final.stat()))
-        _sync_folder(final.parent)
+        _files.sync_folder(final.parent)
 
     def remember_hash(self, name: str, running: RunningHash) -> None:
         """Keep the hash of an upload between two of its chunks: a cache, its loss costs a read."""
@@ -163,7 +165,7 @@ class FilesystemBlobs:
     def _refuse_without_space(self) -> None:
         state = os.statvfs(self._staging)
         if state.f_bavail * state.f_frsize < self._reserve_bytes:
-            raise _disk_full()
+            raise _files.disk_full()
 
     def _running_hash(self, name: str, offset: int) -> RunningHash | None:
         """Return the hash that covers exactly `offset` bytes, or None if there is none."""
@@ -208,12 +210,14 @@ class FilesystemBlobs:
             self._verified.popitem(last=False)
 
     def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
+        """Make a blob's folder, durably. Who finds it made by another syncs it all the same."""
+        if folder in self._durable:
             return
-        with _disk_errors():
+        with _files.disk_errors():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for parent in (folder.parent, folder.parent.parent):
-            _sync_folder(parent)
+        for parent in (folder.parent, self._blobs):
+            _files.sync_folder(parent)
+        self._durable.add(folder)
 
 
 class _FileStaging:
@@ -245,7 +249,7 @@ class _FileStaging:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             self.abort()
-            raise _write_error(error) from error
+            raise _files.write_error(error) from error
         if self._running is not None:
             self._running.update(data)
         self._size += len(data)
@@ -265,7 +269,7 @@ class _FileStaging:
             raise NotFoundError("the staged bytes were dropped meanwhile") from None
         except OSError as error:
             self.abort()
-            raise _write_error(error) from error
+            raise _files.write_error(error) from error
         except BaseException:
             self.abort()
             raise
@@ -290,77 +294,13 @@ class _FileStaging:
         return digest_of(self._file, algorithm)
 
 
-def _open_alone(path: Path) -> FileIO:
-    """Open a staged file that nobody else writes: its running hash covers our bytes alone.
-
-    The lock is on the open file, so it holds between threads and processes and ends with either.
-    Raises ConflictError.
-    """
-    with _disk_errors():
-        file = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held the lock may have given the file its final name just now.
-        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    file.close()
-    raise ConflictError(
-        "another request is sending to this upload", remedy="wait for it, then ask for the offset"
-    )
-
-
 def _is_intact(digest: Digest, file: BinaryIO) -> bool:
     try:
         return digest_of(file, digest.algorithm) == digest
     except OSError as error:
         if error.errno == errno.EIO:  # the disk itself says that the bytes are gone
             return False
-        raise _unreadable(error) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _write_error(error) from error
-
-
-def _write_error(error: OSError) -> UnavailableError:
-    if error.errno in _FULL:
-        return _disk_full()
-    # The name of the error alone: its text would hold a path.
-    name = errno.errorcode.get(error.errno or 0, "unknown error")
-    return UnavailableError(
-        f"the blob directory cannot be written ({name})",
-        remedy="look at the rights and the health of the disk that holds the blobs",
-    )
-
-
-def _unreadable(error: OSError) -> UnavailableError:
-    name = errno.errorcode.get(error.errno or 0, "unknown error")
-    return UnavailableError(
-        f"a blob cannot be read ({name})",
-        remedy="look at the rights and the health of the disk that holds the blobs",
-    )
-
-
-def _disk_full() -> UnavailableError:
-    return UnavailableError(
-        "no space is left for blobs",
-        remedy="free space on the server's disk, then push again",
-        code="disk-full",
-    )
+        raise _files.unreadable(error) from error
 
 
 def _not_found(digest: Digest) -> NotFoundError:
