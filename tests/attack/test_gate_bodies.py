@@ -283,6 +283,17 @@ def test_refuses_nul_in_every_text():
         assert "NUL" in refused(json.dumps(body))
 
 
+def test_refuses_in_few_words_however_long_the_body_is():
+    host = {
+        "Binds": [f"/{i}" + "x" * 500 + ":/h" for i in range(2000)],
+        "NetworkMode": "x" * 10_000 + "/",
+        "Mounts": [{"Type": "y" * 10_000, "Target": "z" * 10_000}],
+    }
+    labels = {f"com.seawall.{i}": "" for i in range(2000)}
+    words = refused(json.dumps({"Image": "a", "HostConfig": host, "Labels": labels}))
+    assert len(words) < 16_000
+
+
 # Laws, on bodies that nobody thought of.
 
 KEYS = [key for key in _every_key(schema.CreateBody) if key != ("Image",)]

@@ -38,6 +38,13 @@ DERIVED = {
     "BlkioWeight": lambda sent, stored: sent.get("BlkioWeight") and stored["BlkioWeight"],
     # 20.10 fills the size in, so 0 is "not said".
     "ShmSize": lambda sent, stored: sent.get("ShmSize") or 64 * 1024 * 1024,
+    # 26 drops it below API 1.42; 20.10 stores it and uses it nowhere.
+    "ConsoleSize": lambda sent, stored: stored["ConsoleSize"],
+    # An empty type is the daemon's default driver.
+    "LogConfig": lambda sent, stored: {
+        "Type": "json-file",
+        **(strip(sent.get("LogConfig")) or {}),
+    },
 }
 
 

@@ -17,7 +17,7 @@ from seawall.core.errors import InvalidInputError
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.model import Admitted
 from seawall.gate import bodies_config, schema
-from seawall.isolation import files
+from seawall.isolation import files, problem
 from seawall.isolation.check import check as check_spec
 from seawall.isolation.harden import harden as harden_spec
 from seawall.isolation.seccomp import Profile
@@ -84,11 +84,16 @@ def parse_create(body: bytes) -> CreateRequest:
 
 
 def check(request: CreateRequest) -> tuple[Reason, ...]:
-    """Return every reason why the settings of `request` are refused, whatever its image is."""
-    return (
-        *check_spec(request.spec),
-        *bodies_config.check(request.model),
-        *_label_reasons(request.model.labels or {}),
+    """Return why the settings of `request` are refused, whatever its image is.
+
+    All reasons at once, up to a number that people read (`isolation.problem.REASONS_MAX_COUNT`).
+    """
+    return problem.first(
+        (
+            *check_spec(request.spec),
+            *bodies_config.check(request.model),
+            *_label_reasons(request.model.labels or {}),
+        )
     )
 
 
@@ -149,7 +154,7 @@ def parse_exec_start(body: bytes) -> bytes:
 
 
 def _label_reasons(labels: Mapping[str, str]) -> tuple[Reason, ...]:
-    return tuple(
+    return problem.first(
         Reason(
             rule="labels/reserved",
             evidence=f"label {name[:100]!r}",

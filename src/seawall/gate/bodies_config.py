@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from seawall.core.reason import Reason
 from seawall.gate.schema import CreateBody, Endpoint, NetworkingConfig
-from seawall.isolation import files, network
+from seawall.isolation import files, network, problem
 from seawall.isolation.problem import Problem
 from seawall.isolation.workload import WorkloadSpec
 
@@ -24,9 +25,8 @@ _ENGINE_ONLY: Final = (
 
 def check(model: CreateBody) -> tuple[Reason, ...]:
     """Return why the settings beside HostConfig are refused."""
-    return tuple(
-        Reason(rule=rule, evidence=problem.evidence, remedy=problem.remedy)
-        for rule, problem in (*_container(model), *_endpoints(model))
+    return problem.first(
+        found.under(rule) for rule, found in itertools.chain(_container(model), _endpoints(model))
     )
 
 
@@ -98,7 +98,7 @@ def _container(model: CreateBody) -> Iterator[tuple[str, Problem]]:
 def _endpoints(model: CreateBody) -> Iterator[tuple[str, Problem]]:
     rule = "host-settings/NetworkingConfig"
     for name, endpoint in _endpoints_config(model).items():
-        yield from ((rule, problem) for problem in network.network_problems(name))
+        yield from ((rule, found) for found in network.network_problems(name))
         if endpoint.links:
             yield rule, Problem(f"links to {', '.join(endpoint.links)[:200]!r}", "drop --link")
         if endpoint.mac_address and _MAC.fullmatch(endpoint.mac_address) is None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from seawall.core.reason import Reason
-from seawall.isolation import bounds, capabilities, files, network
+from seawall.isolation import bounds, capabilities, files, network, problem
 from seawall.isolation.problem import Problem
 from seawall.isolation.workload import LogConfig, RestartPolicy, WorkloadSpec
 
@@ -44,18 +44,20 @@ _GROUP: Final = re.compile(r"(?:[1-9][0-9]{0,8}|[a-z_][a-z0-9_-]{0,31})", re.ASC
 
 
 def check(spec: WorkloadSpec) -> tuple[Reason, ...]:
-    """Return why `spec` may not run; empty when it may (after `harden`)."""
-    reasons = [
-        Reason(rule=f"host-settings/{_ENGINE_NAMES[name]}", evidence=p.evidence, remedy=p.remedy)
-        for name, rule in RULES.items()
-        if (value := getattr(spec, name)) is not None
-        for p in rule(value)
-    ]
-    reasons += [
-        Reason(rule="host-settings/Mounts", evidence=p.evidence, remedy=p.remedy)
-        for p in files.repeated_targets(spec)
-    ]
-    return tuple(reasons)
+    """Return why `spec` may not run, at most `problem.REASONS_MAX_COUNT` reasons.
+
+    Empty when it may run, after `harden`.
+    """
+    return problem.first(_reasons(spec))
+
+
+def _reasons(spec: WorkloadSpec) -> Iterator[Reason]:
+    for name, rule in RULES.items():
+        if (value := getattr(spec, name)) is not None:
+            for found in rule(value):
+                yield found.under(f"host-settings/{_ENGINE_NAMES[name]}")
+    for found in files.repeated_targets(spec):
+        yield found.under("host-settings/Mounts")
 
 
 def _unset(flag: str, why: str) -> Rule:
