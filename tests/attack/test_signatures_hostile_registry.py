@@ -1,14 +1,18 @@
 """A registry that lies, leads away or floods: what `seawall sign` and `verify` do not fall for."""
 
+import datetime as dt
 import http.server
 import json
 import threading
+import urllib.parse
 
 import pytest
 
+from seawall.cli import image_signatures
 from seawall.cli.registry_client import RegistryClient, is_loopback
 from seawall.cli.registry_logins import Credentials, read_docker_credentials
 from seawall.core.errors import (
+    ConflictError,
     DeniedError,
     IntegrityError,
     InvalidInputError,
@@ -19,8 +23,10 @@ from seawall.core.errors import (
 from seawall.core.secret import Secret
 from seawall.oci import media
 from seawall.oci.digest import Digest
-from seawall.oci.names import RepositoryName
+from seawall.oci.names import Reference, RepositoryName
+from seawall.testing import images, signatures
 
+NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 REPOSITORY = RepositoryName("team/app")
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": []}).encode()
 ADA = Credentials(user="ada", password=Secret("secret"))
@@ -32,15 +38,20 @@ class Hostile:
     def __init__(self):
         self.answers = {}
         self.seen = []
+        self.swallows = "/nothing"
+        self.keeps = False
+        self.drops_first = ""
         outer = self
 
         class Door(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def answer(self):
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.seen.append((self.command, self.path, dict(self.headers)))
-                path = self.path.partition("?")[0]
+                path, _, query = self.path.partition("?")
+                if self.command == "PUT":
+                    outer.store(path, query, self.headers.get("Content-Type"), sent)
                 status, headers, body = outer.answers.get((self.command, path), (404, {}, b""))
                 self.send_response(status)
                 for name, value in headers.items():
@@ -59,6 +70,20 @@ class Hostile:
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
+
+    def store(self, path, query, media_type, content):
+        """Do as a registry would, where the test says so."""
+        if path.startswith(self.swallows):
+            self.answers["PUT", path] = (201, {}, b"")
+        if not self.keeps:
+            return
+        self.answers["PUT", path] = (201, {}, b"")
+        if query.startswith("digest="):
+            path = "/v2/team/app/blobs/" + urllib.parse.unquote(query.removeprefix("digest="))
+        if self.drops_first and path.endswith(self.drops_first):
+            self.drops_first = ""
+            return
+        self.answers["GET", path] = (200, {"Content-Type": media_type}, content)
 
     def close(self):
         self.server.shutdown()
@@ -258,3 +283,31 @@ def test_logins_of_docker_are_found_by_host(tmp_path):
     for host in ("localhost:5001", "empty.example"):
         assert read_docker_credentials(tmp_path, host) is None
     assert read_docker_credentials(tmp_path / "none", "localhost:5000") is None
+
+
+def test_refuses_to_call_an_image_signed_when_the_registry_drops_the_signature(registry, client):
+    image = images.image(images.layer({"a": b"b"}))
+    digest = Digest.of(image.manifest)
+    on(registry, "GET", TAGGED, 200, {"Content-Type": image.media_type}, image.manifest)
+    on(registry, "POST", "/v2/team/app/blobs/uploads/", 202, {"Location": "/upload"})
+    on(registry, "PUT", "/upload", 201)
+    registry.swallows = "/v2/team/app/manifests/"
+    reference = Reference.parse(f"{registry.host}/team/app:v1")
+    with pytest.raises(ConflictError, match=digest):
+        image_signatures.sign_image(client, reference, signatures.new_key(), NOW)
+
+
+def test_a_signature_lost_to_another_signer_at_the_same_moment_is_pushed_again(registry, client):
+    """The other one read the list before ours was in it, and writes its own over it."""
+    image = images.image(images.layer({"a": b"b"}))
+    on(registry, "GET", TAGGED, 200, {"Content-Type": image.media_type}, image.manifest)
+    on(registry, "POST", "/v2/team/app/blobs/uploads/", 202, {"Location": "/upload"})
+    registry.keeps, registry.drops_first = True, f"sha256-{Digest.of(image.manifest).hex}.sig"
+    reference = Reference.parse(f"{registry.host}/team/app:v1")
+    key = signatures.new_key()
+    assert [True] == [s.is_new for s in image_signatures.sign_image(client, reference, key, NOW)]
+    judged = image_signatures.verify_image(
+        client, reference, [signatures.trusted(key)], NOW, hosts=frozenset({registry.host})
+    )
+    assert 2 == sum(step.number == 5 for step in judged.proof.steps)
+    assert judged.proof.is_valid

@@ -13,6 +13,7 @@ from typing import Final
 from seawall.cli.registry_client import Fetched, RegistryClient
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
+    ConflictError,
     InvalidInputError,
     LimitError,
     SeawallError,
@@ -30,6 +31,9 @@ from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
 from seawall.trust.proof import Proof
 
 MAX_PLATFORMS: Final = 256
+MAX_ATTEMPTS: Final = 4
+"""Rounds of pushing and looking before signing gives up."""
+
 _ATTESTATION_PLATFORM: Final = "unknown"  # how buildkit lists what is no image
 
 
@@ -63,24 +67,18 @@ def sign_image(
 ) -> tuple[Signed, ...]:
     """Sign the image; of an index, the index and the manifest of each platform.
 
-    What was pushed before is not undone when a later push fails; signing again goes on.
+    What was pushed before is not undone when a later push fails; signing again goes on. Raises
+    ConflictError when the registry does not keep what was pushed.
     """
     image = client.get_manifest(reference.repository, reference.target)
-    done = []
-    for target in (image.descriptor, *_platforms(image)):
-        found = collect(client, reference.repository, target.digest)
-        uploads = cosign.plan(
-            target,
-            reference,
-            key,
-            now,
-            existing=found.artifacts,
-            tag_manifest=found.tag_manifest,
+    return tuple(
+        Signed(
+            digest=target.digest,
+            platform=str(target.platform) if target.platform else "",
+            is_new=_sign_until_seen(client, reference, target, key, now),
         )
-        push(client, reference.repository, uploads)
-        platform = str(target.platform) if target.platform else ""
-        done.append(Signed(digest=target.digest, platform=platform, is_new=bool(uploads)))
-    return tuple(done)
+        for target in (image.descriptor, *_platforms(image))
+    )
 
 
 def verify_image(
@@ -137,6 +135,37 @@ def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[U
                 )
                 if upload.subject is not None and not is_listed:
                     _list_under_fallback_tag(client, repository, upload.subject, upload)
+
+
+def _sign_until_seen(
+    client: RegistryClient,
+    reference: Reference,
+    target: Descriptor,
+    key: PrivateKey,
+    now: dt.datetime,
+) -> bool:
+    """Sign until the registry shows our signature; tell whether there was anything to do.
+
+    Both formats are lists behind a tag that somebody else may be writing at the same moment (the
+    protocol has no compare-and-swap), so what was pushed is looked up again.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        found = collect(client, reference.repository, target.digest)
+        uploads = cosign.plan(
+            target,
+            reference,
+            key,
+            now,
+            existing=found.artifacts,
+            tag_manifest=found.tag_manifest,
+        )
+        if not uploads:
+            return attempt > 0
+        push(client, reference.repository, uploads)
+    raise ConflictError(
+        f"the registry does not keep the signature of {target.digest}",
+        remedy="somebody else may be signing at this moment: try again",
+    )
 
 
 def _platforms(image: Fetched) -> list[Descriptor]:
