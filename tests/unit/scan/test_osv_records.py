@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from seawall.scan import osv, severity, versions
 from seawall.scan.errors import BadRecordError
@@ -294,3 +301,12 @@ def test_intervals_are_disjoint_and_in_order(events: list[tuple[str, str]]) -> N
     found = osv.intervals(PYPI, [("introduced", "0"), *events])
     edges = [edge for interval in found for edge in (interval.lo, interval.hi)]
     assert sorted(set(edges)) == edges
+
+
+def test_every_real_debian_fix_ends_its_finding(shared: Path) -> None:
+    order = versions.ORDERS["Debian"]
+    body = zstd.decompress((shared / "data/feeds/Debian-changelog.osv.jsonl.zst").read_bytes())
+    for line in body.splitlines():
+        (interval,) = osv.parse(line).affected[0].intervals
+        assert not interval.lo <= order.key(interval.fixed) < interval.hi
+        assert interval.lo <= order.key(interval.fixed + "~") < interval.hi
