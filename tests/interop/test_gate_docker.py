@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from seawall.core.errors import DeniedError
-from seawall.testing import gate_stage
+from seawall.testing import gate_stage, images, token_registry
 from seawall.testing.certificates import Authority
 from seawall.testing.gate_stage import Stage
 from seawall.testing.gates import GateParts, running_gate
@@ -288,6 +288,16 @@ def test_a_tag_that_moved_after_the_decision_runs_the_judged_digest(stage: Stage
     image = stage.docker(stage.mtls, "inspect", "-f", "{{.Config.Image}}", identity).stdout
     assert f"{stage.registry}/moving@{judged}\n" == image.decode()
     stage.docker(stage.mtls, "rm", identity)
+
+
+def test_the_engine_pulls_with_our_token_and_the_client_needs_none(stage: Stage) -> None:
+    image = images.runnable_image("true")
+    with token_registry.serving(image, "token-for-secret") as registry:
+        reference = f"{registry.host}/secret:1"
+        stage.parts.admission.admit(reference, image.digest)
+        done = stage.docker(stage.mtls, "run", "--rm", reference, "true")
+    assert 0 == done.returncode, done.stderr
+    assert {None, "Bearer token-for-secret"} == set(registry.authorizations)
 
 
 def test_refused_pulls_say_why(stage: Stage, way: Way) -> None:

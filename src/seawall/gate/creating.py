@@ -37,7 +37,8 @@ async def create(gate: Gate, caller: Caller, query: dict[str, str], body: bytes)
     action = f"run {asked.image}"
     admitted = await _judge(gate, caller, asked.image)
     if isinstance(admitted, Refusal):
-        return await _refuse(gate, caller, action, admitted)
+        every = Refusal(reasons=(*admitted.reasons, *bodies.check(asked)))  # all of it at once
+        return await _refuse(gate, caller, action, every)
     hardened = bodies.harden(asked, admitted, gate.profile)
     if isinstance(hardened, Refusal):
         return await _refuse(gate, caller, action, hardened)

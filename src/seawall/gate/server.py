@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 import ssl
 import stat
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ from seawall.isolation.seccomp import Profile
 
 BACKLOG: Final = 256
 ACCEPT_PAUSE_S: Final = 0.1
+FILES_PER_CONNECTION: Final = 4
 
 _log: Final = logging.getLogger("seawall.gate")
 
@@ -53,6 +55,7 @@ async def serve(
     At the stop, idle connections close at once, streams after `grace_s`, and a container that is
     being created still gets its receipt. Raises SeawallError when a listener cannot be made.
     """
+    _raise_file_limit(settings.max_connections * FILES_PER_CONNECTION)
     engine = Engine(settings.engine_socket, answer_s=settings.answer_s)
     gate = Gate(
         settings=settings,
@@ -62,34 +65,17 @@ async def serve(
         pull_token=pull_token,
         profile=profile,
     )
-    with contextlib.ExitStack() as listeners:
+    with contextlib.ExitStack() as opened:
+        listeners = list(_listeners(settings, opened))
         async with asyncio.TaskGroup() as tasks:
             doors = _Doors(gate, identify, tasks)
-            accepting = [
-                tasks.create_task(each) for each in _open_doors(settings, doors, listeners)
-            ]
+            accepting = [tasks.create_task(doors.accept(*each)) for each in listeners]
             ready()
             await stop.wait()
             for task in accepting:
                 task.cancel()
-            listeners.close()
+            opened.close()
             await doors.wind_down(settings.grace_s)
-
-
-def _open_doors(
-    settings: GateSettings, doors: _Doors, listeners: contextlib.ExitStack
-) -> Iterator[Coroutine[None, None, None]]:
-    """Open the listeners; yield what accepts on each."""
-    if settings.socket is not None:
-        unix = listeners.enter_context(_unix_listener(settings.socket))
-        listeners.callback(_remove, settings.socket)
-        yield doors.accept(unix, doors.serve_unix)
-    if settings.port is not None:
-        if settings.tls is None:
-            raise InvalidInputError("a TCP port of the gate needs certificates")
-        context = tls.server_context(settings.tls)
-        tcp = listeners.enter_context(_tcp_listener(settings.host, settings.port))
-        yield doors.accept(tcp, lambda connection: doors.serve_tls(connection, context))
 
 
 class _Doors:
@@ -101,9 +87,7 @@ class _Doors:
         self._tasks = tasks
         self._open: dict[asyncio.Task[None], Session | None] = {}
 
-    async def accept(
-        self, listener: socket.socket, serve: Callable[[socket.socket], Coroutine[None, None, None]]
-    ) -> None:
+    async def accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Accept connections for ever, each served by a task of its own."""
         loop = asyncio.get_running_loop()
         while True:
@@ -117,33 +101,9 @@ class _Doors:
                 _log.warning("a connection was refused: %d are open", len(self._open))
                 connection.close()
                 continue
-            task = self._tasks.create_task(serve(connection))
+            task = self._tasks.create_task(self._serve(connection, context))
             self._open[task] = None
             task.add_done_callback(self._open.pop)
-
-    async def serve_unix(self, connection: socket.socket) -> None:
-        await self._session(PlainStream(connection), LocalUser(connection).who)
-
-    async def serve_tls(self, connection: socket.socket, context: ssl.SSLContext) -> None:
-        settings = self._gate.settings
-        streams.tune(connection)
-        stream = TlsStream(PlainStream(connection), context)
-        try:
-            await stream.handshake()
-        except OSError as error:  # TimeoutError and ssl.SSLError are of its kind
-            _log.info("a handshake failed: %s", error)
-            stream.close()
-            return
-        except asyncio.CancelledError:
-            stream.close()
-            raise
-        holder = CertificateHolder(
-            stream.peer_certificate,
-            self._identify,
-            max_age_s=settings.identity_s,
-            deadline_s=settings.decision_s,
-        )
-        await self._session(stream, holder.who)
 
     async def wind_down(self, grace_s: float) -> None:
         """Close what is idle, wait for the rest, then cut what is still streaming."""
@@ -158,12 +118,58 @@ class _Doors:
             if session is None or not session.is_creating:
                 task.cancel()
 
+    async def _serve(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
+        """Serve a connection and close it; one that breaks must not take others with it."""
+        try:
+            if context is None:
+                await self._session(PlainStream(connection), LocalUser(connection).who)
+            else:
+                await self._serve_tls(connection, context)
+        except OSError as error:
+            _log.debug("a connection was cut: %s", error)
+        except Exception:
+            _log.exception("a connection failed")
+        finally:
+            connection.close()
+
+    async def _serve_tls(self, connection: socket.socket, context: ssl.SSLContext) -> None:
+        settings = self._gate.settings
+        streams.tune(connection)
+        stream = TlsStream(PlainStream(connection), context)
+        try:
+            await stream.handshake()
+        except OSError as error:  # TimeoutError and ssl.SSLError are of its kind
+            _log.info("a handshake failed: %s", error)
+            return
+        holder = CertificateHolder(
+            stream.peer_certificate,
+            self._identify,
+            max_age_s=settings.identity_s,
+            deadline_s=settings.decision_s,
+        )
+        await self._session(stream, holder.who)
+
     async def _session(self, stream: Stream, who: Callable[[], Awaitable[Actor]]) -> None:
         session = Session(self._gate, Wire(stream), who)
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = session
         await session.run()
+
+
+def _listeners(
+    settings: GateSettings, opened: contextlib.ExitStack
+) -> Iterator[tuple[socket.socket, ssl.SSLContext | None]]:
+    """Open what the settings ask for; `opened` closes it. One with a context speaks TLS."""
+    if settings.socket is not None:
+        unix = opened.enter_context(_unix_listener(settings.socket))
+        opened.callback(_remove, settings.socket)
+        yield unix, None
+    if settings.port is not None:
+        if settings.tls is None:
+            raise InvalidInputError("a TCP port of the gate needs certificates")
+        context = tls.server_context(settings.tls)
+        yield opened.enter_context(_tcp_listener(settings.host, settings.port)), context
 
 
 def _unix_listener(path: Path) -> socket.socket:
@@ -197,6 +203,13 @@ def _listening(listener: socket.socket) -> socket.socket:
     listener.setblocking(False)
     listener.listen(BACKLOG)
     return listener
+
+
+def _raise_file_limit(wanted: int) -> None:
+    """Let as many files be open as the connections need, as far as the machine allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
 def _remove_stale(path: Path) -> None:

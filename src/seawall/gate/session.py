@@ -52,17 +52,9 @@ class Session:
         self.is_stopping = False
 
     async def run(self) -> None:
-        """Serve requests; close at the end, and after any error. Raises only cancellation."""
-        try:
-            while await self._serve_next() and not self.is_stopping:
-                self.is_idle = not self._wire.has_bytes
-        except OSError as error:
-            _log.debug("a connection was cut: %s", error)
-        except Exception:
-            # The boundary of a connection: one that breaks must not take others with it.
-            _log.exception("a connection failed")
-        finally:
-            self._wire.stream.close()
+        """Serve requests until the connection must end. Raises OSError when it was cut."""
+        while await self._serve_next() and not self.is_stopping:
+            self.is_idle = not self._wire.has_bytes
 
     async def _serve_next(self) -> bool:
         """Serve one request; False when the connection must end."""
@@ -98,6 +90,7 @@ class Session:
             raise LimitError(f"the head took longer than {settings.head_s:g} s") from error
 
     async def _serve(self, request: http.Request, actor: Actor) -> bool:
+        _log.info("%s: %s %s", actor, request.method, request.path)
         match = routes.find(request.method, request.path)
         if isinstance(match, Refusal):
             action = f"{request.method} {request.path[:200]}"

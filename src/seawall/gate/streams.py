@@ -86,7 +86,7 @@ class PlainStream:
                 except BlockingIOError:
                     await self._wait_writable()
         except BaseException:
-            self._is_poisoned = True
+            self.poison()
             raise
 
     async def send_eof(self) -> None:
@@ -95,14 +95,13 @@ class PlainStream:
         self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        if self._is_poisoned:  # half a message must not look like a whole one
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._socket.close()
 
     def poison(self) -> None:
         """Let nothing follow: a layer above has lost its place in what it sends."""
         self._is_poisoned = True
+        with contextlib.suppress(OSError):  # half a message must not end like a whole one
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     async def _wait_readable(self) -> None:
         woken = self._loop.create_future()

@@ -215,7 +215,7 @@ async def test_refuses_a_socket_that_another_process_serves_and_replaces_a_dead_
     tmp_path: Path,
 ) -> None:
     async with lab_with() as lab:
-        with pytest.RaisesGroup(ConflictError):
+        with pytest.raises(ConflictError):
             await gates.serve(lab.settings, GateParts(), asyncio.Event(), asyncio.Event())
     dead = socket.socket(socket.AF_UNIX)
     assert lab.settings.socket is not None
