@@ -7,6 +7,7 @@ from clients and feeds, so they are cut, and the templates escape them.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,6 +22,8 @@ from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import ImageSigned, KeyDistrusted, KeyTrusted
 
 TEXT_MAX_CHARACTERS: Final = 200
+
+_SIGNATURES: Final = re.compile(r"sha256-[0-9a-f]{64}\.sig", re.ASCII)
 
 
 def of_entry(entry: audit.Entry) -> str:
@@ -56,6 +59,9 @@ def of(event: object) -> str:
 @of.register
 def _(event: registry.ManifestPushed) -> str:
     what = "an image" if event.is_image else "an index"
+    signed = [tag for tag in event.tags if _SIGNATURES.fullmatch(tag)]
+    if signed:
+        return f"pushed signatures of {signed[0][7:19]}"
     if event.subject:
         what = f"{_cut(event.artifact_type) or 'an artifact'} about {_short(event.subject)}"
     elif event.artifact_type:
