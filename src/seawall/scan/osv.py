@@ -42,6 +42,7 @@ INTERVALS_MAX: Final = 100_000
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/@-]{0,127}")
 _ECOSYSTEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9 ._:+-]{0,63}")
+_LAST_KNOWN: Final = re.compile(r"(<=?)\s*(\S{1,128})")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -113,6 +114,7 @@ class _Affected(msgspec.Struct):
     versions: Annotated[list[_Version], msgspec.Meta(max_length=50_000)] | None = None
     severity: Annotated[list[_Severity], msgspec.Meta(max_length=50)] | None = None
     ecosystem_specific: object = None
+    database_specific: object = None
 
 
 class _Record(msgspec.Struct):
@@ -128,10 +130,11 @@ class _Record(msgspec.Struct):
 
 
 class _Words(msgspec.Struct):
-    """The two free-form fields that are worth reading, if they are texts."""
+    """The free-form fields that are worth reading, if they are texts."""
 
     severity: str | None = None
     urgency: str | None = None
+    last_known_affected_version_range: str | None = None
 
 
 def parse(body: bytes) -> Advisory:
@@ -270,9 +273,11 @@ def _affected(entry: _Affected, package: _Package) -> Affected:
 
 def _entry_intervals(order: versions.Order, entry: _Affected) -> tuple[Interval, ...]:
     found: dict[Interval, None] = {}
+    last_known = _words(entry.database_specific).last_known_affected_version_range or ""
     for span in entry.ranges or ():
         if span.type is not _RangeType.GIT:
-            found.update(dict.fromkeys(intervals(order, [_kind(e) for e in span.events])))
+            events = _bounded([_kind(event) for event in span.events], last_known)
+            found.update(dict.fromkeys(intervals(order, events)))
     ranges = tuple(found)
     for text in entry.versions or ():
         version = order.clean(text)
@@ -280,6 +285,14 @@ def _entry_intervals(order: versions.Order, entry: _Affected) -> tuple[Interval,
         if not any(span.lo <= point.lo and point.hi <= span.hi for span in ranges):
             found[point] = None
     return tuple(found)
+
+
+def _bounded(events: list[tuple[str, str]], last_known: str) -> list[tuple[str, str]]:
+    """Apply GitHub's bound for holes without a fix (`<= 1.2`, `< 1.3`) to a range without end."""
+    bound = _LAST_KNOWN.fullmatch(last_known.strip())
+    if bound is None or any(kind != "introduced" for kind, _ in events):
+        return events
+    return [*events, ("last_affected" if bound[1] == "<=" else "limit", bound[2])]
 
 
 def _kind(event: _Event) -> tuple[str, str]:

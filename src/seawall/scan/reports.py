@@ -236,8 +236,7 @@ def _plain(value: object) -> str:
 
 def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -> None:
     body = _encode(msgspec.structs.replace(report, inventory=_NOTHING))
-    for table in (_sql.reports, _sql.inventories, _sql.contents):
-        connection.execute(sa.delete(table).where(table.c.digest == report.digest))
+    connection.execute(sa.delete(_sql.reports).where(_sql.reports.c.digest == report.digest))
     connection.execute(
         sa.insert(_sql.reports).values(
             digest=report.digest,
@@ -247,6 +246,14 @@ def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -
             body=zstd.compress(body),
         )
     )
+    # A new judgement of a known inventory, by far the most frequent case, writes the report only.
+    if _stored_inventory(connection, Digest(report.digest)) != report.inventory:
+        _replace_inventory(connection, report)
+
+
+def _replace_inventory(connection: sa.Connection, report: Report) -> None:
+    for table in (_sql.inventories, _sql.contents):
+        connection.execute(sa.delete(table).where(table.c.digest == report.digest))
     connection.execute(
         sa.insert(_sql.inventories).values(
             digest=report.digest,

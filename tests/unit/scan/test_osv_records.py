@@ -87,6 +87,23 @@ def test_enumerated_versions_count_beside_ranges() -> None:
     assert 2 == len(osv.parse(body).affected[0].intervals)  # 0.5 is inside of the range
 
 
+@pytest.mark.parametrize(
+    ("bound", "inside"),
+    [
+        ("<= 2.0", ["1", "2.0"]),
+        ("< 2.0", ["1"]),
+        ("what?", ["1", "2.0", "3"]),
+        (7, ["1", "2.0", "3"]),
+    ],
+)
+def test_a_hole_without_fix_ends_where_github_last_knew_it(bound: Any, inside: list[str]) -> None:
+    known = {"last_known_affected_version_range": bound}
+    body = record(affected=[affected({"introduced": "0"}, database_specific=known)])
+    assert inside == [v for v in ("1", "2.0", "3") if hits(body, v)]
+    fixed = affected({"introduced": "0"}, {"fixed": "4"}, database_specific=known)
+    assert hits(record(affected=[fixed]), "3")
+
+
 def test_an_entry_with_commits_only_matches_nothing() -> None:
     commits = [{"type": "GIT", "repo": "https://x", "events": [{"introduced": "0"}]}]
     assert not hits(record(affected=[affected() | {"ranges": commits}]), "1")
