@@ -40,6 +40,13 @@ DERIVED = {
     "ShmSize": lambda sent, stored: sent.get("ShmSize") or 64 * 1024 * 1024,
     # 26 drops it below API 1.42; 20.10 stores it and uses it nowhere.
     "ConsoleSize": lambda sent, stored: stored["ConsoleSize"],
+    # 26 writes the name of the default network out.
+    "NetworkMode": lambda sent, stored: (
+        stored["NetworkMode"]
+        if sent.get("NetworkMode") in {None, "", "default"}
+        and stored["NetworkMode"] in {"default", "bridge"}
+        else sent.get("NetworkMode")
+    ),
     # An empty type is the daemon's default driver.
     "LogConfig": lambda sent, stored: {
         "Type": "json-file",

@@ -6,6 +6,7 @@ A container without a receipt did not come through the gate.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,9 +58,11 @@ class Receipts:
         image_asked: str,
         verdict: int,
         actor: Actor,
+        confinement: Mapping[str, object] | None = None,
     ) -> Receipt:
         """Write the receipt and its event, both or neither.
 
+        `confinement` is what was added to the container, as plain JSON: it stands in the event.
         Raises InvalidInputError for something that is not a full container id, ConflictError when
         the container has a receipt already.
         """
@@ -83,6 +86,7 @@ class Receipts:
             engine=engine,
             image=image_asked,
             verdict=verdict,
+            confinement=dict(confinement or {}),
         )
         with self._database.write() as connection:
             _insert(connection, receipt)

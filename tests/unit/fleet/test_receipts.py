@@ -66,6 +66,7 @@ def test_the_receipt_and_its_event_are_one_change(receipts, database):
         "engine": "local",
         "image": "registry.example/team/app:1",
         "verdict": 7,
+        "confinement": {},
     } == entry.details()
 
 
@@ -73,3 +74,10 @@ def test_the_receipt_and_its_event_are_one_change(receipts, database):
 def test_refuses_what_is_not_a_full_container_id(receipts, text):
     with pytest.raises(InvalidInputError):
         record(receipts, "one", container_id=text)
+
+
+def test_the_event_says_how_the_container_was_confined(receipts, database):
+    record(receipts, "one", confinement={"seccomp": "seawall-default-1", "capabilities": []})
+    with database.read() as connection:
+        (entry,) = audit.read(connection)
+    assert "seawall-default-1" == entry.details()["confinement"]["seccomp"]
