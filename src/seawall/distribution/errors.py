@@ -63,6 +63,7 @@ _SHAPES: Final[tuple[tuple[type[SeawallError], Shape], ...]] = (
     (registry.TooLargeError, Shape(413, "SIZE_INVALID")),
     (registry.TooManyUploadsError, Shape(429, "TOOMANYREQUESTS", {"Retry-After": "60"})),
     # Damaged content was put aside: from now on it is as unknown as HEAD says.
+    (registry.ManifestDamagedError, Shape(404, "MANIFEST_UNKNOWN")),
     (IntegrityError, Shape(404, "BLOB_UNKNOWN")),
     (NotFoundError, Shape(404, "NAME_UNKNOWN")),
     (InvalidInputError, Shape(400, "UNSUPPORTED")),

@@ -20,7 +20,13 @@ LimitError
 
 from __future__ import annotations
 
-from seawall.core.errors import ConflictError, InvalidInputError, LimitError, NotFoundError
+from seawall.core.errors import (
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    LimitError,
+    NotFoundError,
+)
 
 
 class RepositoryUnknownError(NotFoundError):
@@ -67,6 +73,10 @@ class OffsetError(ConflictError):
 
 class StillReferencedError(ConflictError):
     code = "still-referenced"
+
+
+class ManifestDamagedError(IntegrityError):
+    code = "manifest-damaged"
 
 
 class TooLargeError(LimitError):

@@ -8,13 +8,17 @@ from typing import BinaryIO
 from seawall.blobs import BlobStore
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
-from seawall.core.errors import IntegrityError, LimitError
+from seawall.core.errors import LimitError
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry import _delete, _lookup, _push, _sql
 from seawall.registry._contents import Contents
 from seawall.registry._recent import RecentManifests
-from seawall.registry.errors import ManifestUnknownError, RepositoryUnknownError
+from seawall.registry.errors import (
+    ManifestDamagedError,
+    ManifestUnknownError,
+    RepositoryUnknownError,
+)
 from seawall.registry.limits import INDEX_MAX_DEPTH, PAGE
 from seawall.registry.model import Referrer, StoredManifest, TaggedDigest, TaggedImage
 from seawall.registry.uploads import Uploads
@@ -45,18 +49,21 @@ class Registry:
         return digest
 
     def manifest(self, repository: RepositoryName, digest: Digest) -> StoredManifest:
-        """Return a manifest by its digest. Raises ManifestUnknownError, IntegrityError."""
+        """Return a manifest by its digest. Raises ManifestUnknownError, ManifestDamagedError."""
         return self.manifest_by_target(repository, digest)
 
     def manifest_by_target(self, repository: RepositoryName, target: str) -> StoredManifest:
-        """Return what a tag or digest names now. Raises ManifestUnknownError, IntegrityError."""
+        """Return what a tag or digest names now.
+
+        Raises ManifestUnknownError, ManifestDamagedError.
+        """
         version = self._recent.version()
         with self._database.read() as connection:
             stored = _lookup.stored_manifest(connection, repository, target)
         if stored is None:
             raise _no_manifest(repository, target)
         if not stored.digest.is_of(stored.content):
-            raise IntegrityError(
+            raise ManifestDamagedError(
                 f"the stored bytes of manifest {stored.digest} are not what its digest says",
                 remedy="push the image again to repair it",
             )
@@ -160,11 +167,7 @@ class Registry:
         while todo and depth < INDEX_MAX_DEPTH:
             todo = {child for one in todo for child in self._look_at(repository, one, missing)}
             depth += 1
-        return sorted(missing)
-
-    def is_complete(self, repository: RepositoryName, digest: Digest) -> bool:
-        """Tell whether a pull of the manifest would find everything. See `missing_blobs`."""
-        return not self.missing_blobs(repository, digest)
+        return sorted(missing | todo)  # what is nested deeper was not looked at: not found
 
     # -- listings
 
