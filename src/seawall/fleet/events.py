@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from seawall import audit
 
 
@@ -16,4 +18,4 @@ class ContainerCreated(audit.Event, frozen=True, kw_only=True):
     engine: str
     image: str
     verdict: int
-    confinement: dict[str, object] = {}
+    confinement: dict[str, object] = msgspec.field(default_factory=dict)
