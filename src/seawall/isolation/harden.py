@@ -59,17 +59,14 @@ def harden(asked: WorkloadSpec, *, profile: Profile) -> Hardened:
         spec=spec,
         capabilities=granted,
         profile=profile,
-        warnings=_warnings(asked, granted, pids, profile),
+        warnings=(_announcement(granted, pids, profile),),
     )
 
 
-def _warnings(
-    asked: WorkloadSpec, granted: tuple[str, ...], pids: int, profile: Profile
-) -> tuple[str, ...]:
+def _announcement(granted: tuple[str, ...], pids: int, profile: Profile) -> str:
+    """Say in one line what was added: clients print it above every run."""
     names = " ".join(name.removeprefix("CAP_") for name in granted) or "none"
-    warnings = [
-        f"Seawall: no-new-privileges, seccomp profile {profile.name}, capabilities: {names}",
-    ]
-    if not asked.pids_limit:
-        warnings.append(f"Seawall: at most {pids} tasks (--pids-limit changes it)")
-    return tuple(warnings)
+    return (
+        f"Seawall: confined by no-new-privileges, seccomp profile {profile.name}, "
+        f"at most {pids} tasks, capabilities: {names}"
+    )
