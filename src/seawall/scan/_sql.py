@@ -74,7 +74,7 @@ aliases = sa.Table(
         index=True,
     ),
 )
-"""From any name of a rated advisory to it: ratings are lent to records that have none."""
+"""From any name of an advisory that holds to it: ratings are lent to records that have none."""
 
 ranges = sa.Table(
     "scan_range",

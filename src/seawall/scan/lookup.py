@@ -76,7 +76,11 @@ class StoredAdvisories:
             rows = self._connection.execute(
                 sa.select(alias.alias, a.id, a.severity, a.score, a.severity_source)
                 .join_from(_sql.aliases, _sql.advisories, a.key == alias.advisory)
-                .where(alias.alias.in_(batch), self._in_use(a.key))
+                .where(
+                    alias.alias.in_(batch),
+                    a.severity != Severity.UNKNOWN.value,
+                    self._in_use(a.key),
+                )
                 .order_by(alias.alias, a.id)
             )
             for row in rows:

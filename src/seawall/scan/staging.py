@@ -19,11 +19,13 @@ from seawall.core import clock as clocks
 from seawall.scan import _sql, versions
 from seawall.scan.errors import FeedBusyError
 from seawall.scan.osv import Advisory
-from seawall.scan.severity import UNRATED
+from seawall.scan.severity import Severity
 from seawall.store import Database
 
 BATCH_ADVISORIES: Final = 2_000
 """Advisories of one write transaction, so that others wait some 50 ms at most."""
+
+IDS_PER_QUERY: Final = 500
 
 CHANGES_KEPT: Final = 16
 """Generations of a feed whose list of changed packages is kept."""
@@ -61,7 +63,7 @@ class Stage:
             key, self._next_key = self._next_key, self._next_key + 1
             rows.append(_advisory_row(key, advisory))
             range_rows.extend(_range_rows(key, advisory))
-            if advisory.rating is not UNRATED and not advisory.is_withdrawn:
+            if not advisory.is_withdrawn:
                 names = (advisory.id, *advisory.aliases, *advisory.upstream)
                 alias_rows.extend({"alias": n, "advisory": key} for n in dict.fromkeys(names))
         with self._database.write() as connection:
@@ -134,20 +136,27 @@ def known_contents(connection: sa.Connection, generation: int) -> dict[str, tupl
 def packages_of(
     connection: sa.Connection, generations: Sequence[int], ids: Iterable[str]
 ) -> set[Package]:
-    """Return the packages that these advisories name in any of the generations."""
+    """Return the packages about which these advisories, in any of the generations, say something.
+
+    Those are the packages that they name and, since ratings are lent, the packages of all other
+    advisories that share a name with a rated one.
+    """
     a, r = _sql.advisories.c, _sql.ranges.c
-    found: set[Package] = set()
-    in_generations = sa.or_(
-        sa.false(), *(of_generation(a.key, generation) for generation in generations)
+    mine, theirs = _sql.aliases.alias("mine").c, _sql.aliases.alias("theirs").c
+    packages = sa.select(r.ecosystem, r.package).distinct()
+    named = packages.join_from(_sql.advisories, _sql.ranges, r.advisory == a.key)
+    lent = (
+        packages.join_from(_sql.advisories, mine.advisory.table, mine.advisory == a.key)
+        .join(theirs.advisory.table, theirs.alias == mine.alias)
+        .join(_sql.ranges, r.advisory == theirs.advisory)
+        .where(a.severity != Severity.UNKNOWN.value)
     )
-    for batch in batches(ids, 500):
-        rows = connection.execute(
-            sa.select(r.ecosystem, r.package)
-            .join_from(_sql.advisories, _sql.ranges, r.advisory == a.key)
-            .where(a.id.in_(batch), in_generations)
-            .distinct()
-        )
-        found.update((row.ecosystem.partition(":")[0], row.package) for row in rows)
+    spans = [of_generation(a.key, generation) for generation in generations]
+    found: set[Package] = set()
+    for batch in batches(ids, IDS_PER_QUERY):
+        for query in (named, lent):
+            rows = connection.execute(query.where(a.id.in_(batch), sa.or_(sa.false(), *spans)))
+            found.update((row.ecosystem.partition(":")[0], row.package) for row in rows)
     return found
 
 

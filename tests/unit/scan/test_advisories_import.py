@@ -172,6 +172,23 @@ def test_a_withdrawal_in_one_feed_holds_for_all(
     assert ["PYSEC-2026-2"] == hits(database, "package-2")
 
 
+def test_a_rating_that_is_lent_touches_the_packages_that_borrow_it(
+    advisories: Advisories, tmp_path: Path
+) -> None:
+    advisories.import_file(shape_jsonl(tmp_path, [record(1), record(2)]), actor=SYSTEM)
+    rated = {
+        "id": "BIT-1",
+        "aliases": ["CVE-2026-1"],
+        "database_specific": {"severity": "High"},
+        "affected": [{"package": {"ecosystem": "Bitnami", "name": "x"}}],
+    }
+    path = write(tmp_path / "Bitnami.jsonl", lines(rated))
+    assert {("PyPI", "package-1")} == advisories.import_file(path, actor=SYSTEM).packages
+    rated["database_specific"] = {"severity": "Low"}
+    path = write(tmp_path / "Bitnami.jsonl", lines(rated))
+    assert {("PyPI", "package-1")} == advisories.import_file(path, actor=SYSTEM).packages
+
+
 def test_other_ecosystems_are_stored_and_said_to_be_unmatched(
     advisories: Advisories, tmp_path: Path
 ) -> None:
