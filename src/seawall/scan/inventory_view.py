@@ -8,7 +8,7 @@ unless the higher layer brings a real directory of that name.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Final, TypeAlias
 
 from seawall.scan import distribution, dpkg
@@ -50,10 +50,15 @@ class View:
         for path in [path for path in self._links if hidden.covers(path)]:
             del self._links[path]
         lower = dict(self._links)
-        for path, target in layer.links.items():
-            self._links[resolve_parent(path, lower) or path] = target
-        for path, fact in layer.files.items():
-            self._files[resolve_parent(path, lower) or path] = fact
+        links = {resolve_parent(path, lower) or path: to for path, to in layer.links.items()}
+        files = {resolve_parent(path, lower) or path: fact for path, fact in layer.files.items()}
+        moved = (links.keys() | files.keys()) - layer.links.keys() - layer.files.keys()
+        if moved:  # they came through links of lower layers, and make room where those lead
+            for known in (self._files, self._links):
+                for old in [old for old in known if _is_within(old, moved)]:
+                    del known[old]
+        self._links.update(links)
+        self._files.update(files)
 
     def present(self) -> Iterator[Key]:
         """Identify every package and distribution that is visible now."""
@@ -219,10 +224,7 @@ class _Hidden:
         links = {path: target for path, target in links.items() if not self._brings(path)}
         self._removed = {resolve_parent(path, links) or path for path in layer.whiteouts}
         self._removed |= set(layer.whiteouts)
-        for path in (*layer.files, *layer.links):
-            if (real := resolve_parent(path, links) or path) != path:
-                self._removed.add(real)
-        self._opaque = {resolve(path, links) or path for path in layer.opaques}
+        self._opaque = {resolve_parent(path, links) or path for path in layer.opaques}
         self._opaque |= set(layer.opaques)
         self._folders: dict[str, bool] = {"": "" in self._opaque}
 
@@ -244,6 +246,13 @@ class _Hidden:
                 or self._covers_folder(parent(folder))
             )
         return known
+
+
+def _is_within(path: str, folders: Set[str]) -> bool:
+    """Tell whether `path` is one of `folders` or below one."""
+    while path and path not in folders:
+        path = parent(path)
+    return path in folders
 
 
 def _debian_key(package: dpkg.Package) -> Key:
