@@ -23,7 +23,7 @@ from seawall.scan.severity import Severity
 from seawall.store import Database
 
 BATCH_ADVISORIES: Final = 2_000
-"""Advisories of one write transaction, so that others wait some 50 ms at most."""
+"""Advisories of one write transaction, so that others wait 0.1 s at most."""
 
 IDS_PER_QUERY: Final = 500
 
