@@ -8,7 +8,7 @@ import pytest
 from seawall.core.reason import Refusal
 from seawall.engine.model import Admitted
 from seawall.gate import bodies
-from seawall.isolation import probe, seccomp
+from seawall.isolation import files, probe, seccomp
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.testing import engine_api, images
@@ -150,3 +150,18 @@ def test_a_fork_bomb_meets_its_limit(loaded, create):
     bomb = "my $n; while (defined(my $p = fork)) { $p or exec 'sleep', '9'; $n++ } print $n"
     container, _ = create("perl", "-e", bomb, PidsLimit=20)
     assert 20 > int(output(loaded, container)) > 5
+
+
+def test_refuses_a_volume_of_the_engine_that_hides_a_bind(loaded):
+    for name, options in (("confinement-plain", None), ("confinement-bind", {"device": "/etc"})):
+        asked = {"Name": name, "DriverOpts": options and {**options, "o": "bind", "type": "none"}}
+        engine_api.call(loaded.socket, "POST", "/v1.41/volumes/create", json.dumps(asked).encode())
+    try:
+        judged = {}
+        for name in ("confinement-plain", "confinement-bind"):
+            _, seen = engine_api.call(loaded.socket, "GET", f"/v1.41/volumes/{name}")
+            judged[name] = files.volume_problems(name, seen["Driver"], seen["Options"])
+        assert () == judged["confinement-plain"]
+        assert "/etc" in judged["confinement-bind"][0].evidence
+    finally:
+        loaded.docker("volume", "rm", "confinement-plain", "confinement-bind", check=False)
