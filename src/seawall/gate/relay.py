@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from seawall.gate import http, upstream
-from seawall.gate.streams import CHUNK, Stream
+from seawall.gate.streams import BULK, CHUNK, Stream
 from seawall.gate.wire import Wire
 
 LINGER_S: Final = 3.0
@@ -111,7 +111,7 @@ async def linger(stream: Stream) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(LINGER_S):
             await stream.send_eof()
-            while await stream.receive(CHUNK):
+            while await stream.receive(BULK):
                 pass
 
 
@@ -138,13 +138,13 @@ async def _sized(
 
 
 async def _upwards(client: Wire, engine: Stream) -> None:
-    data = client.take() or await client.stream.receive()
+    data = client.take() or await client.stream.receive(BULK)
     while data:
         try:
             await engine.send(data)
         except OSError:
             return  # the program reads no more; its output still counts
-        data = await client.stream.receive()
+        data = await client.stream.receive(BULK)
     with contextlib.suppress(OSError):
         await engine.send_eof()
 
@@ -159,7 +159,7 @@ async def _downwards(engine: Wire, client: Stream) -> None:
 
 async def _output(engine: Stream) -> bytes:
     try:
-        return await engine.receive()
+        return await engine.receive(BULK)
     except ConnectionResetError:
         return b""  # how a unix socket reports that the engine left input unread: all was said
 

@@ -17,7 +17,13 @@ import struct
 from typing import Final, Protocol
 
 CHUNK: Final = 64 * 1024
-"""Bytes read at once, and the most that is held between two connections."""
+"""Bytes read at once where heads and JSON are expected."""
+
+BULK: Final = 256 * 1024
+"""Bytes read at once in streams, and the most that is held between two connections.
+
+Measured over TLS: 1.0 s of processor time for a gigabyte, and 1.6 s with pieces of 64 KiB.
+"""
 
 TURNS: Final = 16
 """A stream that never has to wait lets others run after so many reads."""

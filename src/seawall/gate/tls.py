@@ -4,7 +4,7 @@ Refuses clients without a certificate of the given authority, TLS below 1.2, and
 HTTP/1.1 in ALPN. The end of the TCP connection without close_notify is an abort (OSError): bytes
 may be missing, and passing it on as an orderly end of input would let an attacker cut a stream.
 
-At most one chunk of ciphertext is decrypted ahead of the reader, so unread plaintext has a bound.
+At most one piece of ciphertext is decrypted ahead of the reader: unread plaintext has a bound.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class TlsStream:
             await self._raw.send(data)
 
     async def _feed(self) -> None:
-        if data := await self._raw.receive():
+        if data := await self._raw.receive(streams.BULK):
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

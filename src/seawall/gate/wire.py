@@ -12,7 +12,7 @@ from typing import Final
 
 from seawall.core.errors import InvalidInputError, LimitError
 from seawall.gate.http import HEAD_MAX_BYTES
-from seawall.gate.streams import CHUNK, Stream
+from seawall.gate.streams import BULK, CHUNK, Stream
 
 END_OF_HEAD: Final = b"\r\n\r\n"
 READ_AHEAD_MAX_BYTES: Final = HEAD_MAX_BYTES + CHUNK
@@ -71,7 +71,7 @@ class Wire:
     async def read_exactly(self, length: int) -> AsyncIterator[bytes]:
         """Yield `length` bytes in pieces as they come. Raises ConnectionAbortedError when short."""
         while length:
-            piece = self._cut(length) if self._buffer else await self._receive(min(length, CHUNK))
+            piece = self._cut(length) if self._buffer else await self._receive(min(length, BULK))
             length -= len(piece)
             yield piece
 
@@ -79,7 +79,7 @@ class Wire:
         """Yield everything until the peer ends its direction."""
         if self._buffer:
             yield self.take()
-        while data := await self.stream.receive():
+        while data := await self.stream.receive(BULK):
             yield data
 
     async def read_chunked(self, *, may_have_trailers: bool = False) -> AsyncIterator[bytes]:
