@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-IMAGES_PER_PAGE: Final = 50
+IMAGES_PER_PAGE: Final = 25
+"""Each of them is judged anew when the page is shown."""
 PACKAGES_PER_PAGE: Final = 25
 FINDINGS_PER_GROUP: Final = 10
 """Rows of one severity while all severities are shown."""

@@ -53,7 +53,7 @@ def look(engine: Docker | None) -> Seen:
     name = info.get("Name")
     answering = views.Engine(
         name=name if isinstance(name, str) and name else socket,
-        version=f"Docker {version.engine}, API {version.api}, {socket}",
+        version=f"Docker {version.engine}, API {version.api}",
         is_reachable=True,
         note="; ".join(_weaknesses(info)),
     )

@@ -29,6 +29,9 @@ from seawall.web.views import Outcome
 AWAITING_SCAN: Final = frozenset({"scan-fresh", "scan-complete", "nothing-fixable"})
 """Rules that cannot say yes before the image is scanned."""
 
+WHY_MAX_CHARACTERS: Final = 90
+"""Of the evidence, in a list; the image's own page has all of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -55,7 +58,10 @@ class Judged:
         if not reasons or self.outcome is Outcome.ALLOWED:
             return ""
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        return f"{reasons[0].rule}: {reasons[0].evidence}{more}"
+        evidence = reasons[0].evidence
+        if len(evidence) > WHY_MAX_CHARACTERS:
+            evidence = f"{evidence[: WHY_MAX_CHARACTERS - 1].rstrip()}…"
+        return f"{reasons[0].rule}: {evidence}{more}"
 
 
 class Verdicts:
