@@ -72,14 +72,18 @@ def _may_sendfile(request: web.Request, file: BinaryIO, span: Span) -> bool:
 
 
 async def _send_pieces(response: web.StreamResponse, file: BinaryIO, span: Span) -> None:
-    await blocking.run(file.seek, span.start)
-    left = span.count
-    while left:
-        piece = await blocking.run(file.read, min(PIECE_BYTES, left))
+    offset, end = span.start, span.start + span.count
+    while offset < end:
+        piece = await blocking.run(_read, file, offset, min(PIECE_BYTES, end - offset))
         if not piece:
             raise ConnectionAbortedError("the blob ended early")  # never complete it with others
         await _write(response, piece)
-        left -= len(piece)
+        offset += len(piece)
+
+
+def _read(file: BinaryIO, offset: int, count: int) -> bytes:
+    file.seek(offset)
+    return file.read(count)
 
 
 async def _write(response: web.StreamResponse, piece: bytes) -> None:
