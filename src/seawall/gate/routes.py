@@ -117,7 +117,7 @@ ROUTES: Final = (
     _get("/system/df", "type"),
     _get("/events", "since until filters", Flow.STREAM),
     # containers: look
-    _get("/containers/json", "all limit size filters"),
+    _get("/containers/json", "all limit size filters trunc_cmd before since"),
     _get("/containers/{object}/json", "size"),
     _get("/containers/{container}/top", "ps_args"),
     _get("/containers/{container}/changes"),
@@ -144,7 +144,7 @@ ROUTES: Final = (
     _change("POST", "/containers/{container}/rename", "name"),
     _change("POST", "/containers/{container}/resize", "h w"),
     _change("POST", "/containers/{container}/wait", "condition", Flow.STREAM),
-    _change("DELETE", "/containers/{container}", "v force"),
+    _change("DELETE", "/containers/{container}", "v link force"),
     _enter(
         "/containers/{container}/attach",
         "stream stdin stdout stderr logs detachKeys",
@@ -167,7 +167,7 @@ ROUTES: Final = (
     _change("POST", "/exec/{exec}/resize", "h w"),
     _get("/exec/{exec}/json"),
     # images
-    _get("/images/json", "all filters digests shared-size manifests"),
+    _get("/images/json", "all filters digests shared-size manifests only_ids"),
     _get("/images/{image}/json", "manifests platform"),
     _get("/images/{image}/history", "platform"),
     _change("DELETE", "/images/{image}", "force noprune"),
@@ -228,7 +228,6 @@ _OTHERWISE: Final = "ask the operator of the engine to do it"
 
 _PARAMETER_REMEDIES: Final = {
     "fromSrc": f"imported images have no signature; {_PUSH}",
-    "link": "remove the container without --link",
     "platform": "leave it out, or use an engine with API 1.41",
 }
 
