@@ -79,7 +79,8 @@ def combine(
     """
     image = inventory_config.read(config, len(sources))
     created_by = [
-        source.created_by or told for source, told in zip(sources, image.created_by, strict=True)
+        inventory_config.one_line(source.created_by) or told
+        for source, told in zip(sources, image.created_by, strict=True)
     ]
     notices = [notice for layer in facts for notice in layer.notices]
     view = View()

@@ -56,6 +56,9 @@ def _created_by(history: Json) -> list[str]:
 
 def _text(document: dict[str, Json], key: str) -> str:
     value = document.get(key)
-    if not isinstance(value, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in value[:MAX_CREATED_BY])
+    return one_line(value) if isinstance(value, str) else ""
+
+
+def one_line(text: str) -> str:
+    """Return a claim of the image as one bounded line without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_CREATED_BY])

@@ -287,6 +287,12 @@ def test_layers_know_the_instruction_that_made_them() -> None:
     assert f"sha256:{hashlib.sha256(document).hexdigest()}" == found.config_digest
 
 
+def test_what_the_registry_knows_of_a_layer_comes_before_the_history() -> None:
+    layers = [source({STATUS: status(a="1")}, created_by="RUN \x1b[2J")]
+    found = inventory.take(layers, config({"created_by": "other"}))
+    assert ["RUN  [2J"] == [component.created_by for component in found.components]
+
+
 @pytest.mark.parametrize("document", [b"{", b'{"a":1,"a":2}', config({"created_by": "x"})])
 def test_a_bad_config_is_a_notice(document: bytes) -> None:
     found = take({STATUS: status(a="1")}, {}, config=document)
