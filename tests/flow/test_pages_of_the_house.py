@@ -1,193 +1,51 @@
-"""The pages over the real rooms: pushed, scanned, signed, refused and run, then looked at."""
+"""The overview and the log over the real rooms: what happened is told, to whom it may be."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from seawall import audit
-from seawall.app import processes, rooms, setup
-from seawall.config import Home, Options, Settings
-from seawall.core import actor as actors
 from seawall.core import blocking
 from seawall.core.errors import DeniedError
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.docker import Docker
 from seawall.engine.model import Admitted
-from seawall.flows import scanning
 from seawall.identity.model import Action
-from seawall.jobs.worker import Worker
-from seawall.oci.digest import Digest
-from seawall.oci.manifests import Descriptor
-from seawall.oci.names import Reference, RepositoryName, Tag
-from seawall.store import Database, migrate
-from seawall.testing import images, signatures
+from seawall.oci.names import Reference
+from seawall.testing import signatures
 from seawall.testing.fake_engine import FakeEngine
-from seawall.testing.images import Image
-from seawall.trust import cosign
-from seawall.trust.keys import PrivateKey
+from seawall.testing.houses import (
+    ADA,
+    CI,
+    EVERYTHING,
+    LIN,
+    OPERATOR,
+    OTHER,
+    SHOP,
+    WHOLE,
+    Stage,
+    image,
+)
 from seawall.web import views
-from seawall.web.ports import Viewer
-from seawall.web.reading import HousePages
-from seawall.web.views import Outcome, Severity
-
-OPERATOR = actors.operator("root")
-ADA = Viewer(actor=actors.user("ada"), is_administrator=True)
-LIN = Viewer(actor=actors.user("lin"), is_administrator=False)
-CI = actors.user("ci")
-SHOP, OTHER = RepositoryName("shop/app"), RepositoryName("other/app")
-SITE = "usr/local/lib/python3/dist-packages"
-EVERYTHING = views.ListQuery()
-WHOLE = views.ImageQuery()
-
-
-def dist(name: str, version: str) -> bytes:
-    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
-
-
-def image(*, pillow: str = "9.0") -> Image:
-    os_release = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\n'
-    status = (
-        b"Package: openssl\nStatus: install ok installed\nArchitecture: amd64\n"
-        b"Version: 3.0.11-1~deb12u2\n\n"
-    )
-    base = images.layer({"etc/os-release": os_release, "var/lib/dpkg/status": status})
-    site = images.layer({f"{SITE}/pillow-{pillow}.dist-info/METADATA": dist("pillow", pillow)})
-    return images.image(base, site)
-
-
-def osv(ident: str, ecosystem: str, package: str, fixed: str, severity: str) -> str:
-    record = {
-        "id": ident,
-        "summary": f"a hole in {package}",
-        "affected": [
-            {
-                "package": {"ecosystem": ecosystem, "name": package},
-                "ranges": [
-                    {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}
-                ],
-            }
-        ],
-        "severity": [{"type": "CVSS_V3", "score": severity}],
-    }
-    return json.dumps(record)
-
-
-CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
-MEDIUM = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"
-
-
-@dataclass
-class Stage:
-    """A house with what tests do to it."""
-
-    house: rooms.House
-    pages: HousePages
-    directory: Path
-
-    def push(self, repository: RepositoryName, made: Image, *tags: str) -> Digest:
-        registry = self.house.registry
-        for one in images.walk(made):
-            for digest, content in one.blobs.items():
-                incoming = registry.uploads.whole(repository)
-                incoming.write(content)
-                incoming.finish(digest)
-            is_top = one is made
-            registry.put_manifest(
-                repository,
-                content=one.manifest,
-                content_type=one.media_type,
-                tags=[Tag(tag) for tag in tags] if is_top else [],
-                actor=CI,
-            )
-        return made.digest
-
-    def work(self) -> None:
-        worker = Worker(
-            database=self.house.database,
-            clock=self.house.clock,
-            owner="test",
-            tasks=self.house.scanning.tasks(),
-            rules=scanning.RULES,
-        )
-        while worker.step():
-            pass
-
-    def import_feeds(self) -> None:
-        for name, line in (
-            ("PyPI", osv("PYSEC-2026-1", "PyPI", "pillow", "10.0", CRITICAL)),
-            ("Debian", osv("DSA-1-1", "Debian:12", "openssl", "3.0.17-1~deb12u3", MEDIUM)),
-        ):
-            path = self.directory / f"{name}.jsonl"
-            path.write_text(f"{line}\n")
-            self.house.advisories.import_file(path, actor=OPERATOR)
-
-    def trust(self, key: PrivateKey, name: str = "release") -> None:
-        self.house.trusted_keys.trust(key.public.pem, name=name, patterns=["**"], actor=OPERATOR)
-
-    def sign(self, key: PrivateKey, repository: RepositoryName, made: Image, tag: str) -> None:
-        host = self.house.settings.registry_hosts[0]
-        subject = Descriptor(
-            media_type=made.media_type, digest=made.digest, size=len(made.manifest)
-        )
-        reference = Reference.parse(f"{host}/{repository}:{tag}")
-        for upload in cosign.plan(subject, reference, key, self.house.clock.now()):
-            if isinstance(upload, cosign.BlobUpload):
-                incoming = self.house.registry.uploads.whole(repository)
-                incoming.write(upload.content)
-                incoming.finish(upload.digest)
-            else:
-                self.house.registry.put_manifest(
-                    repository,
-                    content=upload.content,
-                    content_type=upload.media_type,
-                    tags=[upload.tag] if upload.tag else [],
-                    actor=CI,
-                )
-
-    def row(self, name: str, viewer: Viewer = ADA) -> views.Image:
-        rows = self.pages.overview(viewer, EVERYTHING).images.rows
-        return next(row for row in rows if f"{row.repository}:{row.tag}" == name)
-
-    def page(self, target: str, query: views.ImageQuery = WHOLE) -> views.ImagePage:
-        page = self.pages.image(ADA, SHOP, target, query)
-        assert page is not None
-        return page
+from seawall.web.views import Outcome
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    home = Home(keys=tmp_path / "keys", docker=tmp_path / "docker", login="root")
-    settings = Settings(state=tmp_path / "state", options=Options(), home=home)
-    setup.make_directories(settings)
-    rooms.import_tables()
-    database = Database.open_file(settings.database)
-    migrate.migrate(database)
-    house = rooms.House.build(settings, database)
-    house.users.create("lin", "staple horse battery", actor=OPERATOR)
-    house.grants.grant("lin", "other/*", [Action.PULL], actor=OPERATOR)
-    pages = replace(processes.house_pages(house), find_engine=lambda: None)
-    yield Stage(house=house, pages=pages, directory=tmp_path)
-    database.close()
+    with Stage.opened(tmp_path) as stage:
+        yield stage
 
 
 @pytest.fixture
 def signed(stage: Stage) -> Stage:
-    """A shop whose app is signed and scanned, with a critical hole."""
-    key = signatures.new_key()
-    made = image()
-    stage.import_feeds()
-    stage.trust(key)
-    stage.push(SHOP, made, "1", "latest")
-    stage.sign(key, SHOP, made, "1")
-    stage.work()
-    return stage
+    return stage.with_signed_shop()
 
 
 def test_a_new_house_shows_that_nothing_is_there(stage: Stage) -> None:
@@ -202,42 +60,6 @@ def test_a_new_house_shows_that_nothing_is_there(stage: Stage) -> None:
     )
     assert overview.registry == "localhost:5443"
     assert {"UserCreated", "GrantAdded"} == {event.kind for event in overview.events}
-
-
-def test_an_image_is_pending_until_its_scan_is_done(stage: Stage) -> None:
-    stage.import_feeds()
-    digest = stage.push(SHOP, image(), "1")
-    dispatch_only(stage)
-
-    assert (Outcome.PENDING, None) == (
-        stage.row("shop/app:1").outcome,
-        stage.row("shop/app:1").findings,
-    )
-    page = stage.page(digest)
-    assert (None, Outcome.PENDING, None) == (
-        page.scan,
-        page.verdict.outcome,
-        page.verdict.judged_at,
-    )
-    assert "scan waits" in page.scan_note
-    by_rule = {rule.name: rule.outcome for rule in page.verdict.rules}
-    assert Outcome.PENDING == by_rule["scan-fresh"]
-    assert Outcome.REFUSED == by_rule["signed"]
-
-    stage.work()
-    assert Outcome.REFUSED == stage.row("shop/app:1").outcome
-    assert stage.page(digest).scan is not None
-
-
-def dispatch_only(stage: Stage) -> None:
-    """Turn events into jobs, and do none."""
-    Worker(
-        database=stage.house.database,
-        clock=stage.house.clock,
-        owner="test",
-        tasks={"nothing": lambda job: None},
-        rules=scanning.RULES,
-    ).step()
 
 
 def test_a_row_tells_who_pushed_who_signed_and_what_was_found(signed: Stage) -> None:
@@ -276,105 +98,6 @@ def test_the_list_is_filtered_by_name_and_tag(signed: Stage) -> None:
     assert () == signed.pages.overview(ADA, views.ListQuery(q="none")).images.rows
 
 
-def test_the_page_of_an_image_tells_all_that_is_known(signed: Stage) -> None:
-    page = signed.page("1")
-
-    assert page.scan is not None
-    assert ("linux/amd64", image().digest) == (page.platform, page.digest)
-    assert signed.row("shop/app:1").size == page.size
-    assert {"1", "latest"} == {tag.name for tag in page.tags}
-    assert {CI} == {tag.moved_by for tag in page.tags}
-    assert [(1, "layer 0", 1, 1), (2, "layer 1", 1, 1)] == [
-        (one.number, one.instruction, one.packages, one.findings) for one in page.layers
-    ]
-    assert page.verdict.policy == "policy built-in for **"
-    refusing = [rule for rule in page.verdict.rules if rule.outcome is Outcome.REFUSED]
-    assert ["nothing-fixable"] == [rule.name for rule in refusing]
-    assert refusing[0].remedy
-    assert {"ManifestPushed", "ReportMade", "ImageSigned", "VerdictGiven", "TagMoved"} == {
-        event.kind for event in page.events
-    }
-
-
-def test_findings_are_grouped_worst_first_with_what_to_do(signed: Stage) -> None:
-    scan = signed.page("1").scan
-
-    assert scan is not None
-    groups = {group.severity: group for group in scan.findings.groups}
-    assert Severity.CRITICAL == scan.findings.groups[0].severity
-    worst = groups[Severity.CRITICAL].rows[0]
-    assert ("pillow", "9.0", "10.0", 2) == (
-        worst.package,
-        worst.installed,
-        worst.fixed,
-        worst.layer,
-    )
-    assert worst.fix == "require pillow>=10.0, then build and push again"
-    assert "apt-get install --only-upgrade openssl" in groups[Severity.MEDIUM].rows[0].fix
-
-    chosen = signed.page("1", views.ImageQuery(severity=Severity.MEDIUM)).scan
-    assert chosen is not None
-    assert [(Severity.MEDIUM, 1)] == [(g.severity, g.total) for g in chosen.findings.groups]
-
-
-def test_packages_are_found_by_name_with_their_worst_finding(signed: Stage) -> None:
-    query = views.ImageQuery(packages=views.ListQuery(q="SSL"))
-    scan = signed.page("1", query).scan
-
-    assert scan is not None
-    assert (2, 1) == (scan.packages.total, scan.packages.matching)
-    row = scan.packages.rows[0]
-    assert ("openssl", "Debian 12", 1, Severity.MEDIUM) == (
-        row.name,
-        row.ecosystem,
-        row.layer,
-        row.worst,
-    )
-
-
-def test_each_signature_carries_its_whole_proof_and_the_public_key(signed: Stage) -> None:
-    stranger = signatures.new_key()
-    signed.sign(stranger, SHOP, image(), "latest")  # overwrites the tag of the first signer
-    found = signed.page("1").signatures
-
-    by_key = {one.key: one for one in found}
-    good, bad = by_key["release"], by_key["unknown key"]
-    assert (Outcome.ALLOWED, list(range(1, 12))) == (good.outcome, [s.number for s in good.steps])
-    assert good.public_key.startswith("-----BEGIN PUBLIC KEY-----")
-    assert all(step.outcome is Outcome.ALLOWED for step in good.steps)
-    assert (Outcome.REFUSED, "", "") == (bad.outcome, bad.public_key, bad.fingerprint)
-    outcomes = {step.number: step.outcome for step in bad.steps}
-    assert (Outcome.REFUSED, Outcome.PENDING) == (outcomes[5], outcomes[6])
-
-
-def test_signatures_are_shown_also_where_no_key_is_trusted(stage: Stage) -> None:
-    stage.push(SHOP, image(), "1")
-    stage.sign(signatures.new_key(), SHOP, image(), "1")
-
-    found = stage.page("1").signatures
-    assert [Outcome.REFUSED] * 2 == [one.outcome for one in found]
-    assert Outcome.REFUSED == found[0].steps[0].outcome
-
-
-def test_an_index_shows_its_platforms_and_the_report_of_ours(signed: Stage) -> None:
-    digest = signed.push(SHOP, images.index(image()), "multi")
-    page = signed.page("multi")
-
-    assert (digest, "", ()) == (page.digest, page.platform, page.layers)
-    assert [("linux/amd64", image().digest)] == [(p.name, p.digest) for p in page.platforms]
-    assert page.size == signed.row("shop/app:multi").size
-    assert page.scan is not None
-    assert {None} == {package.layer for package in page.scan.packages.rows}
-
-
-def test_an_artifact_has_a_page_that_says_there_is_nothing_to_scan(signed: Stage) -> None:
-    artifact, *_ = signed.house.registry.referrers(SHOP, image().digest)
-    page = signed.page(artifact.digest)
-
-    assert page.scan is None
-    assert "nothing in it to scan" in page.scan_note
-
-
 def test_nothing_is_shown_of_what_the_viewer_may_not_pull(signed: Stage) -> None:
     signed.push(OTHER, image(), "x")
     signed.work()
@@ -388,12 +111,6 @@ def test_nothing_is_shown_of_what_the_viewer_may_not_pull(signed: Stage) -> None
     assert signed.pages.image(LIN, OTHER, "x", WHOLE) is not None
     with pytest.raises(DeniedError):
         signed.pages.audit(LIN, views.AuditQuery())
-
-
-def test_no_such_image_has_no_page(signed: Stage) -> None:
-    assert signed.pages.image(ADA, SHOP, "none", WHOLE) is None
-    assert signed.pages.image(ADA, RepositoryName("no/such"), "1", WHOLE) is None
-    assert signed.pages.image(ADA, SHOP, Digest.of(b"none"), WHOLE) is None
 
 
 def test_refusals_are_counted_together_and_lead_to_the_image(signed: Stage) -> None:
@@ -517,3 +234,14 @@ def test_looking_writes_nothing(signed: Stage) -> None:
     signed.page("1")
     signed.pages.audit(ADA, views.AuditQuery())
     assert noted == head()
+
+
+def test_a_damaged_image_is_shown_and_refused(signed: Stage) -> None:
+    with signed.house.database.write() as connection:
+        connection.execute(
+            sa.text("UPDATE manifest SET content = :content WHERE digest = :digest"),
+            {"content": b"{}", "digest": str(image().digest)},
+        )
+
+    row = signed.row("shop/app:1")
+    assert (Outcome.REFUSED, (), None) == (row.outcome, row.signers, row.findings)

@@ -19,7 +19,7 @@ from seawall.web.reading.verdicts import Verdicts
 from seawall.web.views import Outcome
 
 BEHIND_THE_GATE: Final = "it has no receipt: nobody judged it before it started"
-GONE: Final = "the image is no longer in this registry"
+GONE: Final = "the image is no longer in this registry, or damaged there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
+from seawall.oci.digest import Digest
 from seawall.registry.model import TaggedImage
 from seawall.registry.service import Registry
 from seawall.scan.report_model import Summary
@@ -17,7 +19,7 @@ from seawall.web import limits, views
 from seawall.web.reading import log, paging
 from seawall.web.reading.sight import Sight
 from seawall.web.reading.verdicts import Judged, Verdicts
-from seawall.web.views import Counts
+from seawall.web.views import Counts, Outcome
 
 TAGS_READ: Final = 20_000
 """The newest tags among which is looked; what is older has its own page still."""
@@ -58,17 +60,21 @@ class Images:
         summaries = self.reports.summaries([j.judgement.scanned for j in judged if j is not None])
         with self.database.read() as connection:
             return tuple(
-                _row(connection, one, verdict, summaries.get(verdict.judgement.scanned))
+                _row(connection, one, verdict, summaries)
                 for one, verdict in zip(found, judged, strict=True)
-                if verdict is not None
             )
 
 
 def _row(
-    connection: sa.Connection, one: TaggedImage, judged: Judged, summary: Summary | None
+    connection: sa.Connection,
+    one: TaggedImage,
+    judged: Judged | None,
+    summaries: Mapping[Digest, Summary],
 ) -> views.Image:
+    """Return a row; what cannot be judged is refused, and still shown."""
     push = log.pushed(connection, one.repository, one.digest, one.tag, one.pushed_at)
-    proof = judged.judgement.proof
+    signatures = judged.judgement.proof.signatures if judged else ()
+    summary = summaries.get(judged.judgement.scanned) if judged else None
     return views.Image(
         repository=one.repository,
         tag=one.tag,
@@ -76,9 +82,9 @@ def _row(
         size=one.size,
         pushed_at=push.at,
         pushed_by=push.actor,
-        signers=tuple(sorted({signature.key_name for signature in proof.signatures})),
+        signers=tuple(sorted({signature.key_name for signature in signatures})),
         findings=None if summary is None else _counts(summary),
-        outcome=judged.outcome,
+        outcome=judged.outcome if judged else Outcome.REFUSED,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from seawall import policy
 from seawall.core.clock import Clock
-from seawall.core.errors import NotFoundError, SeawallError
+from seawall.core.errors import IntegrityError, NotFoundError, SeawallError
 from seawall.core.reason import Reason
 from seawall.flows import scanning
 from seawall.flows.judging import Judge, Judgement
@@ -80,7 +80,7 @@ class Verdicts:
         digest: Digest,
         tag: Tag | None,
     ) -> Judged | None:
-        """Judge an image; None when it is not here (any more)."""
+        """Judge an image; None when it is not here (any more) or its manifest is damaged."""
         key = (str(repository), str(digest), tag)
         if key not in self._known:
             self._known[key] = self._judge_one(repository, digest, tag)
@@ -100,7 +100,7 @@ class Verdicts:
     ) -> Judged | None:
         try:
             judgement = self._judge.judge(repository, digest, tag=tag)
-        except NotFoundError:
+        except (NotFoundError, IntegrityError):
             return None
         return Judged(
             judgement=judgement,

@@ -1,0 +1,181 @@
+"""A whole house in one process, without an engine: push, scan, sign, and look at its pages."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seawall.app import processes, rooms, setup
+from seawall.config import Home, Options, Settings
+from seawall.core import actor as actors
+from seawall.flows import scanning
+from seawall.identity.model import Action
+from seawall.jobs.worker import Worker
+from seawall.oci.digest import Digest
+from seawall.oci.manifests import Descriptor
+from seawall.oci.names import Reference, RepositoryName, Tag
+from seawall.store import Database, migrate
+from seawall.testing import images, signatures
+from seawall.testing.images import Image
+from seawall.trust import cosign
+from seawall.trust.keys import PrivateKey
+from seawall.web import views
+from seawall.web.ports import Viewer
+from seawall.web.reading import HousePages
+
+OPERATOR = actors.operator("root")
+ADA = Viewer(actor=actors.user("ada"), is_administrator=True)
+LIN = Viewer(actor=actors.user("lin"), is_administrator=False)
+CI = actors.user("ci")
+LIN_PHRASE = "staple horse battery"
+SHOP, OTHER = RepositoryName("shop/app"), RepositoryName("other/app")
+SITE = "usr/local/lib/python3/dist-packages"
+EVERYTHING = views.ListQuery()
+WHOLE = views.ImageQuery()
+
+
+def dist(name: str, version: str) -> bytes:
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+
+
+def image(*, pillow: str = "9.0") -> Image:
+    os_release = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\n'
+    status = (
+        b"Package: openssl\nStatus: install ok installed\nArchitecture: amd64\n"
+        b"Version: 3.0.11-1~deb12u2\n\n"
+    )
+    base = images.layer({"etc/os-release": os_release, "var/lib/dpkg/status": status})
+    site = images.layer({f"{SITE}/pillow-{pillow}.dist-info/METADATA": dist("pillow", pillow)})
+    return images.image(base, site)
+
+
+def osv(ident: str, ecosystem: str, package: str, fixed: str, severity: str) -> str:
+    record = {
+        "id": ident,
+        "summary": f"a hole in {package}",
+        "affected": [
+            {
+                "package": {"ecosystem": ecosystem, "name": package},
+                "ranges": [
+                    {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}
+                ],
+            }
+        ],
+        "severity": [{"type": "CVSS_V3", "score": severity}],
+    }
+    return json.dumps(record)
+
+
+CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+MEDIUM = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A house with what tests do to it."""
+
+    house: rooms.House
+    pages: HousePages
+    directory: Path
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, directory: Path) -> Iterator[Stage]:
+        """Build a house over `directory`: no engine, and a user who may pull `other/*`."""
+        home = Home(keys=directory / "keys", docker=directory / "docker", login="root")
+        settings = Settings(state=directory / "state", options=Options(), home=home)
+        setup.make_directories(settings)
+        rooms.import_tables()
+        database = Database.open_file(settings.database)
+        try:
+            migrate.migrate(database)
+            house = rooms.House.build(settings, database)
+            house.users.create("lin", LIN_PHRASE, actor=OPERATOR)
+            house.grants.grant("lin", "other/*", [Action.PULL], actor=OPERATOR)
+            pages = replace(processes.house_pages(house), find_engine=lambda: None)
+            yield cls(house=house, pages=pages, directory=directory)
+        finally:
+            database.close()
+
+    def with_signed_shop(self) -> Stage:
+        """Import advisories, push an app with a critical hole, sign and scan it."""
+        key = signatures.new_key()
+        self.import_feeds()
+        self.trust(key)
+        self.push(SHOP, image(), "1", "latest")
+        self.sign(key, SHOP, image(), "1")
+        self.work()
+        return self
+
+    def push(self, repository: RepositoryName, made: Image, *tags: str) -> Digest:
+        registry = self.house.registry
+        for one in images.walk(made):
+            for digest, content in one.blobs.items():
+                incoming = registry.uploads.whole(repository)
+                incoming.write(content)
+                incoming.finish(digest)
+            is_top = one is made
+            registry.put_manifest(
+                repository,
+                content=one.manifest,
+                content_type=one.media_type,
+                tags=[Tag(tag) for tag in tags] if is_top else [],
+                actor=CI,
+            )
+        return made.digest
+
+    def work(self) -> None:
+        """Do what a worker does until nothing is left."""
+        worker = Worker(
+            database=self.house.database,
+            clock=self.house.clock,
+            owner="test",
+            tasks=self.house.scanning.tasks(),
+            rules=scanning.RULES,
+        )
+        while worker.step():
+            pass
+
+    def import_feeds(self) -> None:
+        for name, line in (
+            ("PyPI", osv("PYSEC-2026-1", "PyPI", "pillow", "10.0", CRITICAL)),
+            ("Debian", osv("DSA-1-1", "Debian:12", "openssl", "3.0.17-1~deb12u3", MEDIUM)),
+        ):
+            path = self.directory / f"{name}.jsonl"
+            path.write_text(f"{line}\n")
+            self.house.advisories.import_file(path, actor=OPERATOR)
+
+    def trust(self, key: PrivateKey, name: str = "release") -> None:
+        self.house.trusted_keys.trust(key.public.pem, name=name, patterns=["**"], actor=OPERATOR)
+
+    def sign(self, key: PrivateKey, repository: RepositoryName, made: Image, tag: str) -> None:
+        host = self.house.settings.registry_hosts[0]
+        subject = Descriptor(
+            media_type=made.media_type, digest=made.digest, size=len(made.manifest)
+        )
+        reference = Reference.parse(f"{host}/{repository}:{tag}")
+        for upload in cosign.plan(subject, reference, key, self.house.clock.now()):
+            if isinstance(upload, cosign.BlobUpload):
+                incoming = self.house.registry.uploads.whole(repository)
+                incoming.write(upload.content)
+                incoming.finish(upload.digest)
+            else:
+                self.house.registry.put_manifest(
+                    repository,
+                    content=upload.content,
+                    content_type=upload.media_type,
+                    tags=[upload.tag] if upload.tag else [],
+                    actor=CI,
+                )
+
+    def row(self, name: str, viewer: Viewer = ADA) -> views.Image:
+        rows = self.pages.overview(viewer, EVERYTHING).images.rows
+        return next(row for row in rows if f"{row.repository}:{row.tag}" == name)
+
+    def page(self, target: str, query: views.ImageQuery = WHOLE) -> views.ImagePage:
+        page = self.pages.image(ADA, SHOP, target, query)
+        assert page is not None
+        return page
