@@ -8,6 +8,7 @@ is removed at the end unless KEEP=1. Running it again first clears what an earli
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -120,12 +121,10 @@ class Demo:
         )  # fmt: skip
         (HERE / "up.pid").write_text(str(self.up.pid))
         assert self.up.stderr is not None
-        words: list[str] = []
         for line in self.up.stderr:
             say("  " + line.rstrip())
-            words += line.split()
-            if "password" in words[-2:-1]:
-                self.password = words[-1]
+            if shown := re.fullmatch(r"seawall: password +(\S+)", line.strip()):
+                self.password = shown[1]
             if "ready in" in line:
                 return
         raise DemoError("seawall up ended before it was ready")

@@ -61,7 +61,10 @@ class FeedJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def image_job(kind: str, repository: str, digest: str, tag: str | None = None) -> NewJob:
     """Return the job of `kind` for one image."""
-    payload = msgspec.json.encode(ImageJob(repository=repository, digest=digest, tag=tag))
+    asked = ImageJob(
+        repository=str(repository), digest=str(digest), tag=None if tag is None else str(tag)
+    )
+    payload = msgspec.json.encode(asked)
     key = f"{repository}@{digest}" + (f":{tag}" if tag else "")
     return NewJob(kind=kind, key=key, payload=payload)
 
@@ -181,7 +184,7 @@ class Scanning:
             return self.registry.open_blob(repository, layer.digest)
 
         return LayerSource(
-            digest=layer.digest,
+            digest=str(layer.digest),
             media_type=layer.media_type,
             size=layer.size,
             open=open_layer,
