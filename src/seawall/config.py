@@ -103,6 +103,15 @@ class Settings:
         return self.state / "keys"
 
     @property
+    def pki(self) -> Path:
+        return self.state / "pki"
+
+    @property
+    def server_authority(self) -> Path:
+        """The authority that signed our servers' certificates; public, for clients to trust."""
+        return self.pki / "server-ca.pem"
+
+    @property
     def run(self) -> Path:
         return self.state / "run"
 

@@ -91,7 +91,7 @@ class House:
             users=Users(database, clock),
             grants=grants,
             sessions=Sessions(database, clock),
-            certificates=Certificates(database, clock, settings.state / "pki"),
+            certificates=Certificates(database, clock, settings.pki),
             tokens=Tokens(
                 key=SigningKey.open(settings.keys / "tokens.pem"),
                 issuer=ISSUER,

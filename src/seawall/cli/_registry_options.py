@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seawall.core.errors import InvalidInputError
-from seawall.oci.names import Reference
+from seawall.core.secret import Secret
+from seawall.oci.names import Reference, RepositoryName
 
 if TYPE_CHECKING:
     from seawall.cli.registry_client import RegistryClient
+    from seawall.config import Settings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,21 +36,45 @@ def reference(options: argparse.Namespace) -> Reference:
     return image
 
 
-def open_client(options: argparse.Namespace, host: str, docker_home: Path) -> RegistryClient:
-    """Return a client for `host`: credentials from the options, else from `docker login`."""
+def open_client(
+    options: argparse.Namespace, image: Reference, settings: Settings
+) -> RegistryClient:
+    """Return a client for the image's registry.
+
+    Credentials come from the options, else from `docker login`; for the registry of this machine's
+    own installation, whose state its owner can read, a token is made when there are none. That
+    registry's authority is trusted without being named.
+    """
     from seawall.cli import passphrases, registry_logins
     from seawall.cli.registry_client import RegistryClient
 
     if (options.user is None) != (options.password_file is None):
         raise InvalidInputError("--user and --password-file go together")
+    host = str(image.host)
     if options.user is None:
-        credentials = registry_logins.read_docker_credentials(docker_home, host)
+        credentials = registry_logins.read_docker_credentials(settings.home.docker, host)
     else:
         password = passphrases.read_file(options.password_file)
         credentials = registry_logins.Credentials(user=options.user, password=password)
+    authority, bearer = options.ca, None
+    if host in settings.registry_hosts and os.access(settings.server_authority, os.R_OK):
+        authority = authority or settings.server_authority
+        bearer = _own_token(image.repository, settings) if credentials is None else None
     return RegistryClient(
         host,
         credentials=credentials,
-        ca_file=options.ca,
+        bearer=bearer,
+        ca_file=authority,
         is_plain_http=options.unsafe_plain_http,
     )
+
+
+def _own_token(repository: RepositoryName, settings: Settings) -> Secret:
+    """Make a token for the registry of this installation, as its operator."""
+    from seawall.app import setup
+    from seawall.cli import local
+    from seawall.identity.model import Action
+
+    with setup.opened(settings) as house:
+        access = {repository: frozenset({Action.PULL, Action.PUSH})}
+        return Secret(house.tokens.issue(local.who(settings), access).text)

@@ -28,6 +28,7 @@ from seawall.core.errors import (
     NotFoundError,
     UnavailableError,
 )
+from seawall.core.secret import Secret
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
@@ -76,10 +77,14 @@ class RegistryClient:
         host: str,
         *,
         credentials: Credentials | None = None,
+        bearer: Secret | None = None,
         ca_file: Path | None = None,
         is_plain_http: bool = False,
     ) -> None:
-        """`host` is `name[:port]`. Plain HTTP is refused unless `host` is this machine."""
+        """`host` is `name[:port]`. Plain HTTP is refused unless `host` is this machine.
+
+        `bearer` is a token that is shown without being asked for.
+        """
         if is_plain_http and not is_loopback(host):
             raise DeniedError(
                 f"plain HTTP to {host} would send everything in the clear",
@@ -89,6 +94,7 @@ class RegistryClient:
         self._base = f"{'http' if is_plain_http else 'https'}://{host}"
         self._is_plain_http = is_plain_http
         self._credentials = credentials
+        self._bearer = bearer
         self._authorization: dict[str, str] = {}  # by scope
         if ca_file is not None and not ca_file.is_file():
             raise NotFoundError(f"there is no CA file {ca_file}")
@@ -256,6 +262,8 @@ class RegistryClient:
             return self._credentials.basic if self._credentials else None
         if challenge.scheme != "bearer":
             return None
+        if self._bearer is not None:
+            return f"Bearer {self._bearer.reveal()}"
         if not self._is_allowed(challenge.realm):
             raise DeniedError(f"the registry {self._host} names an unsafe token service")
         mark = "&" if "?" in challenge.realm else "?"

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     path = options.key or settings.home.keys / DEFAULT_KEY
     passphrase = passphrases.read(options.passphrase_file, prompt=f"Passphrase of {path}")
     key = key_files.read_private(path, passphrase)
-    with _registry_options.open_client(options, str(image.host), settings.home.docker) as client:
+    with _registry_options.open_client(options, image, settings) as client:
         done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
     _print(image, key.public.key_id, done, options.json)
     return 0

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
     trusted = _given_keys(options.key) if options.key else _own_keys(settings)
-    with _registry_options.open_client(options, str(image.host), settings.home.docker) as client:
+    with _registry_options.open_client(options, image, settings) as client:
         judged = image_signatures.verify_image(
             client,
             image,

@@ -151,11 +151,16 @@ def _signatures(proof: Proof) -> policy.Signatures:
         )
         for signature in proof.signatures
     )
-    failed = proof.failures
     return policy.Signatures(
         signers=signers if proof.is_valid else (),
-        explanation="" if proof.is_valid or not failed else failed[0].detail,
+        explanation="" if proof.is_valid else _why_not(proof),
     )
+
+
+def _why_not(proof: Proof) -> str:
+    """Say why nobody vouches: what is missing, or what is wrong with the last signature."""
+    failed = proof.failures
+    return failed[-1].detail if failed else proof.remedy
 
 
 def _scan(report: Report) -> policy.Scan:

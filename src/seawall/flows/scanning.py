@@ -76,15 +76,13 @@ def on_push(entry: audit.Entry) -> Sequence[NewJob]:
     """A new image is scanned; a new signature has its image judged; an index is judged."""
     pushed = msgspec.json.decode(entry.body, type=ManifestPushed)
     repository, digest = str(pushed.repository), str(pushed.digest)
-    jobs: list[NewJob] = []
-    if pushed.is_image:
-        jobs.append(image_job(SCAN, repository, digest))
-    elif pushed.subject:
-        jobs.append(image_job(JUDGE, repository, pushed.subject))
     signed = [subject for tag in pushed.tags if (subject := _signed_by_tag(tag)) is not None]
-    jobs += [image_job(JUDGE, repository, subject) for subject in signed]
-    if not signed and not pushed.subject:
-        jobs += [image_job(JUDGE, repository, digest, tag) for tag in pushed.tags]
+    if pushed.subject is not None:
+        signed.append(pushed.subject)
+    if signed:  # cosign's tag looks like an image, but holds signatures
+        return [image_job(JUDGE, repository, subject) for subject in signed]
+    jobs = [image_job(SCAN, repository, digest)] if pushed.is_image else []
+    jobs += [image_job(JUDGE, repository, digest, tag) for tag in pushed.tags]
     return jobs
 
 
