@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,6 +35,7 @@ from seawall.testing.houses import (
     image,
 )
 from seawall.web import views
+from seawall.web.reading import engines
 from seawall.web.views import Outcome
 
 
@@ -141,14 +143,14 @@ async def test_containers_are_joined_with_their_receipts(signed: Stage, tmp_path
         actor=CI,
         summary={},
     )
-    engine, socket = FakeEngine(), tmp_path / "engine.sock"
+    engine, path = FakeEngine(), tmp_path / "engine.sock"
     listed = [
         {"Id": known, "Names": ["/shop"], "Image": "x", "State": "running", "Created": 1},
         {"Id": unknown, "Names": ["/stray"], "Image": "alpine", "State": "running", "Created": 2},
     ]
     engine.answers["GET /containers/json"] = engine.reply(200, listed)
-    pages = replace(signed.pages, find_engine=lambda: Docker(socket))
-    async with engine.listening(socket):
+    pages = replace(signed.pages, find_engine=lambda: Docker(path))
+    async with engine.listening(path):
         overview = await blocking.run(pages.overview, ADA, EVERYTHING)
         page = await blocking.run(pages.image, ADA, SHOP, "1", WHOLE)
         of_lin = await blocking.run(pages.overview, LIN, EVERYTHING)
@@ -165,14 +167,14 @@ async def test_containers_are_joined_with_their_receipts(signed: Stage, tmp_path
 
 
 async def test_a_silent_engine_does_not_hang_the_page(stage: Stage, tmp_path: Path) -> None:
-    engine, socket = FakeEngine(), tmp_path / "engine.sock"
+    engine, path = FakeEngine(), tmp_path / "engine.sock"
 
     async def say_nothing(reader: object, writer: object) -> None:
         await blocking.run(time.sleep, 1.0)
 
     engine.conversations["GET /"] = say_nothing
-    pages = replace(stage.pages, find_engine=lambda: Docker(socket, deadline_s=0.1))
-    async with engine.listening(socket):
+    pages = replace(stage.pages, find_engine=lambda: Docker(path, deadline_s=0.1))
+    async with engine.listening(path):
         overview = await blocking.run(pages.overview, ADA, EVERYTHING)
 
     assert [False] == [one.is_reachable for one in overview.engines]
@@ -245,3 +247,21 @@ def test_a_damaged_image_is_shown_and_refused(signed: Stage) -> None:
 
     row = signed.row("shop/app:1")
     assert (Outcome.REFUSED, (), None) == (row.outcome, row.signers, row.findings)
+
+
+async def test_the_engine_that_answers_is_found_before_a_silent_one(tmp_path: Path) -> None:
+    silent, engine = tmp_path / "silent.sock", FakeEngine()
+    link = tmp_path / "link.sock"
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(str(silent))  # it is there, and nobody listens
+        async with engine.listening(tmp_path / "engine.sock"):
+            link.symlink_to(tmp_path / "engine.sock")
+            paths = [tmp_path / "none", silent, link]
+            found = await blocking.run(engines.find, paths)
+            alone = await blocking.run(engines.find, [silent])
+
+    assert found is not None
+    assert found.socket == tmp_path / "engine.sock"
+    assert alone is not None
+    assert alone.socket == silent
+    assert engines.find([tmp_path / "none"]) is None

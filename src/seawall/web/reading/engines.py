@@ -14,7 +14,7 @@ from seawall.engine import docker
 from seawall.engine.docker import Docker
 from seawall.web import views
 
-DEADLINE_S: Final = 2.0
+DEADLINE_S: Final = 1.0
 """For each wait for the engine's bytes."""
 
 REMEDY: Final = ("sudo apt-get install docker.io", "sudo systemctl start docker")
@@ -30,13 +30,12 @@ class Seen:
 
 def find(paths: Iterable[Path]) -> Docker | None:
     """Return the first engine of `paths` that answers, else the first that is there at all."""
-    silent: Docker | None = None
-    for path in filter(_is_socket, paths):
-        engine = Docker(path, deadline_s=DEADLINE_S)
-        if engine.is_answering():
-            return engine
-        silent = silent or engine
-    return silent
+    # One socket often has two names, /run and /var/run; the only one is not asked twice.
+    sockets = list(dict.fromkeys(path.resolve() for path in paths if _is_socket(path)))
+    found = [Docker(socket, deadline_s=DEADLINE_S) for socket in sockets]
+    if len(found) > 1:
+        return next((engine for engine in found if engine.is_answering()), found[0])
+    return found[0] if found else None
 
 
 def look(engine: Docker | None) -> Seen:
