@@ -63,6 +63,16 @@ SYSTEM = ["urllib3==1.26.5", "requests==2.25.1", "django==3.2.0"]
 Facts = tuple[int, int, int, int, str]
 
 
+def own_mirror() -> str:
+    """Return the Debian mirror that this machine's apt uses."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    uris = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    found = [uri for uri in uris if "security" not in uri]
+    if not found:
+        raise SystemExit("apt has no Debian mirror: give one with --mirror")
+    return found[0]
+
+
 def snapshot(root: Path) -> dict[str, Facts]:
     """Return what tells one version of a file from the next, by path."""
     facts: dict[str, Facts] = {}
@@ -211,13 +221,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the layout; must not exist")
     parser.add_argument("--suite", default="bookworm")
-    parser.add_argument("--mirror", required=True)
+    parser.add_argument("--mirror", help="Debian mirror (default: the one apt uses here)")
     args = parser.parse_args()
     if args.out.exists():
         raise SystemExit(f"{args.out} exists")
     partial = args.out.with_name(args.out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    build(partial, args.suite, args.mirror)
+    build(partial, args.suite, args.mirror or own_mirror())
     partial.rename(args.out)
 
 
