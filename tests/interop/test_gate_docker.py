@@ -176,10 +176,7 @@ def test_a_terminal_has_prompt_resize_ctrl_c_and_detach(
         _until(screen, b"stty size\n", r"\b40 120\b")
         screen.type(b"echo be''gin; sleep 600\n")
         screen.expect(r"\bbegin\b")
-        screen.type(b"\x03")
-        screen.expect(r"\^C")
-        screen.type(b"echo code=$?\n")
-        screen.expect(r"\bcode=130\b")
+        _until(screen, b"\x03echo code=$?\n", r"\bcode=130\b")
         screen.type(b"\x10\x11")
         assert 0 == screen.process.wait(10)
         running = stage.docker(way, "inspect", "-f", "{{.State.Running}}", "terminal")
@@ -234,6 +231,19 @@ def test_a_container_lives_its_life(stage: Stage, image: str, way: Way) -> None:
     assert {"create", "start", "kill", "die", "stop", "destroy"} <= set(events.split())
 
 
+def test_an_exec_can_be_left_alone_and_a_stopped_container_started_with_its_streams(
+    stage: Stage, image: str, sleeper: str, way: Way
+) -> None:
+    left = stage.docker(way, "exec", "-d", sleeper, "sh", "-c", "echo done > /tmp/left")
+    assert 0 == left.returncode, left.stderr
+    seen = "until [ -s /tmp/left ]; do sleep 0.1; done; cat /tmp/left"
+    assert b"done\n" == stage.docker(way, "exec", sleeper, "sh", "-c", seen).stdout
+    made = stage.docker(way, "create", "-i", image, "sh", "-c", "cat; exit 9").stdout.decode()
+    again = stage.docker(way, "start", "-a", "-i", made.strip(), stdin=b"typed\n")
+    assert (b"typed\n", 9) == (again.stdout, again.returncode), again.stderr
+    stage.docker(way, "rm", made.strip())
+
+
 def test_followed_logs_come_at_once_and_end_with_the_container(
     stage: Stage, image: str, way: Way
 ) -> None:
@@ -258,7 +268,7 @@ def test_a_refused_run_says_which_rule_on_what_evidence_and_what_would_change_it
     assert 125 == done.returncode
     assert (
         f"docker: Error response from daemon: seawall refused to run {other}: signature: "
-        "no signature by a trusted key — sign it: seawall sign IMAGE\n"
+        "no signature by a trusted key — sign it: seawall sign IMAGE"
     ) in done.stderr.decode()
     assert f"run {other}" == stage.parts.receipts.refusals[0][1]
 

@@ -139,10 +139,15 @@ async def connect_unix(path: str) -> PlainStream:
 
 
 def tune(connection: socket.socket) -> None:
-    """Switch on TCP keep-alive and small writes at once; streams have no idle limit of ours."""
+    """Notice a dead peer within two minutes, and send small writes at once.
+
+    Streams have no idle limit of ours, so this is what ends those of a client that lost its power.
+    """
     with contextlib.suppress(OSError):  # the peer may be gone already
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
