@@ -178,7 +178,7 @@ class Demo:
 
     def show_refusal(self) -> None:
         step("docker run, through the gate: refused, because nobody vouches for it")
-        self.refuses("signature", "run", "--rm", self.image("1.0"), "echo", "hello")
+        self.refuses("not signed", "run", "--rm", self.image("1.0"), "echo", "hello")
 
     def sign_and_run(self) -> None:
         step("Sign it, and run it again")
@@ -219,14 +219,14 @@ class Demo:
     def show_more_refusals(self) -> None:
         step("What else is refused, in the docker client's own error line")
         image = self.image("1.0")
-        self.refuses("findings", "run", "--rm", self.image("old"), "true")
+        self.refuses("nothing-fixable", "run", "--rm", self.image("old"), "true")
         self.refuses("Privileged", "run", "--rm", "--privileged", image, "true")
         self.refuses("Binds", "run", "--rm", "-v", "/:/host", image, "true")
         self.refuses("NetworkMode", "run", "--rm", "--network", "host", image, "true")
         step("A tag that is moved after the check")
         self.engine("tag", self.image("old"), image)
         self.engine("push", "--quiet", image)
-        self.refuses("signature", "run", "--rm", image, "true")
+        self.refuses("not signed", "run", "--rm", image, "true")
 
     def show_audit(self) -> None:
         step("The log of all this")
@@ -237,10 +237,15 @@ class Demo:
         self.has_finished = True
         seconds = time.monotonic() - STARTED
         step(f"Done in {seconds:.0f} s")
+        if not KEEP:
+            say(
+                "everything is cleaned up; KEEP=1 make demo leaves it running, to look at the pages"
+            )
+            return
+        assert self.up is not None
         say(f"pages     https://{self.host}   (admin / {self.password})")
         say(f"docker    DOCKER_HOST=unix://{STATE}/run/docker.sock docker ps")
-        if KEEP:
-            say(f"left running, state in {HERE}; run it again or `kill {self.up.pid}` to end it")
+        say(f"left running, state in {HERE}; `kill {self.up.pid}`, or the next run, ends it")
 
     def clean_up(self) -> None:
         if KEEP and self.has_finished:

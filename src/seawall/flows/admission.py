@@ -44,7 +44,7 @@ class Admission:
         number = self.judge.record(judgement, actor=actor)
         verdict = judgement.verdict
         if not verdict.is_allowed:
-            return verdict.refusal or Refusal(reasons=())
+            return Refusal(reasons=tuple(_about(reference, each) for each in verdict.reasons))
         return Admitted(reference=reference, digest=digest, verdict=number)
 
     def may_pull(self, image: str, *, actor: Actor) -> Admitted | Refusal:
@@ -77,6 +77,12 @@ class Admission:
             return self.registry.resolve(reference.repository, reference.target)
         except NotFoundError:
             return unknown
+
+
+def _about(reference: Reference, reason: Reason) -> Reason:
+    """Put the image's name into the remedy, so that the line can be copied and run."""
+    remedy = reason.remedy.replace("IMAGE", str(reference))
+    return Reason(rule=reason.rule, evidence=reason.evidence, remedy=remedy)
 
 
 def _refusal(rule: str, evidence: str, remedy: str) -> Refusal:

@@ -159,8 +159,8 @@ def _signatures(proof: Proof) -> policy.Signatures:
 
 def _why_not(proof: Proof) -> str:
     """Say why nobody vouches: what is missing, or what is wrong with the last signature."""
-    failed = proof.failures
-    return failed[-1].detail if failed else proof.remedy
+    failed = [step.detail for step in proof.failures if step.name != "signers"]
+    return failed[-1] if failed else proof.remedy
 
 
 def _scan(report: Report) -> policy.Scan:
