@@ -71,7 +71,7 @@ def _(event: registry.ManifestPushed) -> str:
 
 @of.register
 def _(event: registry.TagMoved) -> str:
-    tag = _cut(event.tag)
+    tag = _tag(event.tag)
     if event.previous is None:
         return f"made the tag {tag}"
     return f"moved the tag {tag} away from {_short(event.previous)}"
@@ -79,7 +79,7 @@ def _(event: registry.TagMoved) -> str:
 
 @of.register
 def _(event: registry.TagDeleted) -> str:
-    return f"deleted the tag {_cut(event.tag)}"
+    return f"deleted the tag {_tag(event.tag)}"
 
 
 @of.register
@@ -225,6 +225,11 @@ def _listed(texts: list[str]) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= TEXT_MAX_CHARACTERS else f"{text[: TEXT_MAX_CHARACTERS - 1]}…"
+
+
+def _tag(tag: str) -> str:
+    """Return a tag for people: the one that holds signatures names its image in short."""
+    return f"for signatures of {tag[7:19]}" if _SIGNATURES.fullmatch(tag) else _cut(tag)
 
 
 def _short(digest: str) -> str:

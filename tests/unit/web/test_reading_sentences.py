@@ -62,6 +62,10 @@ def test_every_kind_of_event_of_the_house_has_a_sentence() -> None:
             TagMoved(tag="1", previous="sha256:" + "a" * 64),
         ),
         (
+            "made the tag for signatures of bbbbbbbbbbbb",
+            TagMoved(tag=f"sha256-{'b' * 64}.sig", previous=None),
+        ),
+        (
             "scanned 1 package: 2 high; 1 can be fixed",
             ReportMade(
                 findings_by_severity={"high": 2},
