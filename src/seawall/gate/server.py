@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.core.actor import Actor
-from seawall.core.errors import ConflictError, InvalidInputError
+from seawall.core.errors import ConflictError
 from seawall.gate import streams, tls
 from seawall.gate.parts import Gate
 from seawall.gate.peers import CertificateHolder, LocalUser
@@ -165,9 +165,7 @@ def _listeners(
         unix = opened.enter_context(_unix_listener(settings.socket))
         opened.callback(_remove, settings.socket)
         yield unix, None
-    if settings.port is not None:
-        if settings.tls is None:
-            raise InvalidInputError("a TCP port of the gate needs certificates")
+    if settings.port is not None and settings.tls is not None:
         context = tls.server_context(settings.tls)
         yield opened.enter_context(_tcp_listener(settings.host, settings.port)), context
 

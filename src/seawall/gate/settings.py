@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from seawall.core.errors import InvalidInputError
 from seawall.gate.tls import TlsFiles
 
 
@@ -33,3 +34,11 @@ class GateSettings:
     decision_s: float = 10.0  # for admission, receipts and tokens; then the answer is no
     identity_s: float = 10.0  # for which an identity is remembered; a revocation waits this long
     grace_s: float = 10.0  # for streams, after the order to stop
+
+    def __post_init__(self) -> None:
+        if not self.registry_hosts:
+            raise InvalidInputError("the gate needs the name of a registry")
+        if self.socket is None and self.port is None:
+            raise InvalidInputError("the gate listens nowhere", remedy="give a socket or a port")
+        if self.port is not None and self.tls is None:
+            raise InvalidInputError("a TCP port of the gate needs certificates")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from seawall.core.errors import ConflictError, DeniedError, SeawallError
+from seawall.core.errors import ConflictError, DeniedError, InvalidInputError, SeawallError
 from seawall.gate.peers import CertificateHolder, LocalUser
+from seawall.gate.settings import GateSettings
 from seawall.testing import gates
 from seawall.testing.fake_engine import CONTAINER, EXEC
 from seawall.testing.gate_lab import HOST, IMAGE, JSON, Lab, lab_with, status
@@ -245,6 +246,22 @@ async def test_an_identity_is_remembered_for_a_while_and_then_asked_again() -> N
     parts.identity = DeniedError("revoked")
     with pytest.raises(SeawallError):
         await holder.who()
+
+
+@pytest.mark.parametrize("wrong", [
+    {"registry_hosts": ()}, {"socket": None}, {"port": 2376},
+])  # fmt: skip
+def test_refuses_settings_that_open_no_door_or_an_unguarded_one(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    right: dict[str, object] = {
+        "engine_socket": tmp_path / "e",
+        "registry_hosts": ("localhost:5443",),
+        "socket": tmp_path / "g",
+    }
+    GateSettings(**right)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError):
+        GateSettings(**right | wrong)  # type: ignore[arg-type]
 
 
 class Peer:
