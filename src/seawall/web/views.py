@@ -179,7 +179,7 @@ class Verdict:
     """The whole decision. No rule at all is a refusal."""
 
     outcome: Outcome
-    policy: str  # the policy's name and the repository pattern that matched
+    policy: str  # the policy's name and its patterns of repositories
     judged_at: dt.datetime | None  # None while pending
     rules: tuple[Rule, ...]
 

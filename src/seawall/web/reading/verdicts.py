@@ -18,7 +18,6 @@ from seawall.flows.judging import Judge, Judgement
 from seawall.jobs import queue
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
-from seawall.policy import patterns
 from seawall.policy.decide import NO_RULES
 from seawall.policy.model import Mode, RuleResult
 from seawall.policy.policies import Policies
@@ -28,6 +27,8 @@ from seawall.web.views import Outcome
 
 AWAITING_SCAN: Final = frozenset({"scan-fresh", "scan-complete", "nothing-fixable"})
 """Rules that cannot say yes before the image is scanned."""
+
+PATTERNS_SHOWN: Final = 3
 
 WHY_MAX_CHARACTERS: Final = 90
 """Of the evidence, in a list; the image's own page has all of it."""
@@ -117,9 +118,8 @@ class Verdicts:
         if self._problem is not None:
             return "a policy that cannot be read"
         chosen = self._policies.for_repository(repository)
-        fitting = [one for one in chosen.patterns if patterns.is_match(one, repository)]
-        best = max(fitting, key=patterns.specificity, default="")
-        return f"policy {chosen.name}" + (f" for {best}" if best else "")
+        more = "" if len(chosen.patterns) <= PATTERNS_SHOWN else ", …"
+        return f"policy {chosen.name} for {', '.join(chosen.patterns[:PATTERNS_SHOWN])}{more}"
 
 
 def _read_policies(judge: Judge) -> tuple[Reason | None, Policies]:
