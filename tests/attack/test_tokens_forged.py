@@ -277,7 +277,7 @@ def test_refuses_nobody_for_long_because_the_clock_once_was_wrong(house: House) 
 
 
 def test_refuses_more_current_rights_to_the_gates_token_than_it_lists(house: House) -> None:
-    house.grants.grant("authenticated", "*", Action, actor=OPERATOR)
+    house.grants.grant("authenticated", "**", Action, actor=OPERATOR)
     gates = house.authenticator.caller_of(f"Bearer {house.tokens.mint_pull_token(APP)}")
     wider = house.authenticator.with_current_rights(gates)
     assert not wider.may(Action.PUSH, APP)

@@ -129,7 +129,7 @@ def _is_root(actor: Actor) -> bool:
 
 
 def _everything(actor: Actor) -> Grant:
-    return Grant(subject=actor.name, pattern=Pattern("*"), actions=ALL_ACTIONS)
+    return Grant(subject=actor.name, pattern=Pattern("**"), actions=ALL_ACTIONS)
 
 
 def _require_subject(connection: sa.Connection, subject: str) -> None:

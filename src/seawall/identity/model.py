@@ -16,7 +16,8 @@ from typing import Final
 from seawall.core import actor as actors
 from seawall.core.actor import Actor
 from seawall.core.errors import InvalidInputError
-from seawall.oci.names import REPOSITORY_MAX_CHARACTERS, RepositoryName
+from seawall.oci import patterns
+from seawall.oci.names import RepositoryName
 
 ANONYMOUS_SUBJECT: Final = "anonymous"
 """A grant to this word is for everyone, whether they say who they are or not."""
@@ -30,8 +31,6 @@ RESERVED_NAMES: Final = frozenset(
 """No user may be called so: a grant or an entry in the log would mean someone else."""
 
 _USER_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
-_LITERAL: Final = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*", re.ASCII)
-_PREFIX: Final = re.compile(r"(?:[a-z0-9][a-z0-9._-]*)?", re.ASCII)
 
 
 class Action(enum.StrEnum):
@@ -60,40 +59,19 @@ class User:
 
 
 class Pattern(str):
-    """Which repositories a grant is for.
-
-    A repository name in which `*` may stand in two places:
-
-    - as a whole segment that is not the last: exactly one segment (`*/app`, `team/*/base`);
-    - at the very end: any rest of the name, `/` included (`*` is every repository, `team/*` is
-      everything below `team` but not `team` itself, `team/app*` is `team/app`, `team/apple` and
-      `team/app/x`).
-    """
+    """Which repositories a grant is for, well-formed (see `seawall.oci.patterns`)."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
-        """Raises InvalidInputError unless `text` follows the rules above."""
-        *inner, last = text.split("/")
-        is_valid = (
-            0 < len(text) <= REPOSITORY_MAX_CHARACTERS
-            and all(part == "*" or _LITERAL.fullmatch(part) for part in inner)
-            and (
-                _LITERAL.fullmatch(last) is not None
-                or (last.endswith("*") and _PREFIX.fullmatch(last[:-1]) is not None)
-            )
-        )
-        if not is_valid:
-            raise InvalidInputError(
-                f"{text[:220]!r} is not a pattern of repositories",
-                remedy="write a name, `*` for one whole segment, or one `*` at the end",
-            )
+        """Raises InvalidInputError unless `text` is a pattern of repositories."""
+        patterns.check(text)
         return cls(text)
 
     def matches(self, repository: RepositoryName) -> bool:
         """Tell whether `repository` is among those that the pattern means."""
-        return _matches(self.split("/"), repository.split("/"))
+        return patterns.is_match(self, repository)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +108,3 @@ def parse_user_name(text: str) -> str:
             + ", ".join(sorted(RESERVED_NAMES)),
         )
     return text
-
-
-def _matches(pattern: list[str], name: list[str]) -> bool:
-    *inner, last = pattern
-    if len(name) < len(pattern):
-        return False
-    if any(want not in ("*", have) for want, have in zip(inner, name, strict=False)):
-        return False
-    rest = "/".join(name[len(inner) :])
-    return rest.startswith(last[:-1]) if last.endswith("*") else rest == last

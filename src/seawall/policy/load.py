@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from seawall.core.errors import InvalidInputError, SeawallError, UnavailableError
-from seawall.policy import _yaml, patterns
+from seawall.oci import patterns
+from seawall.policy import _yaml
 from seawall.policy._yaml import Tree
 from seawall.policy.model import Mode, Severity
 from seawall.policy.policies import Moded, Policies, Policy, Waiver

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.policy import patterns
+from seawall.oci import patterns
 from seawall.policy.model import Mode
 from seawall.policy.rules import ContentWhole, NothingFixable, Rule, ScanComplete, ScanFresh, Signed
 

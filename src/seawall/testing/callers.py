@@ -43,7 +43,7 @@ class FakeAuthenticator:
             is_administrator=is_administrator,
             access={key: frozenset(actions) for key, actions in (access or {}).items()},
         )
-        wider = {"*": ALL_ACTIONS} if is_administrator else (grants or {})
+        wider = {"**": ALL_ACTIONS} if is_administrator else (grants or {})
         self._callers[name] = caller
         self._grants[name] = tuple(
             Grant(subject=name, pattern=Pattern.parse(pattern), actions=frozenset(actions))

@@ -58,7 +58,7 @@ def application(
     grants = Grants(database, clock)
     with contextlib.suppress(ConflictError):
         users.create(USER, PASSWORD, actor=_OPERATOR)
-    grants.grant(USER, "*", ALL_ACTIONS, actor=_OPERATOR)
+    grants.grant(USER, "**", ALL_ACTIONS, actor=_OPERATOR)
     grants.grant("anonymous", "public/*", {Action.PULL}, actor=_OPERATOR)
     tokens = Tokens(
         key=SigningKey.open(directory / "token.pem"),

@@ -36,9 +36,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.oci import patterns
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
-from seawall.trust import keys, patterns, payloads
+from seawall.trust import keys, payloads
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.model import (
     Claims,

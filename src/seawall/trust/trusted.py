@@ -18,9 +18,10 @@ from seawall.core import clock
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import ConflictError, InvalidInputError, LimitError, NotFoundError
+from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.store import Database
-from seawall.trust import _sql, keys, patterns
+from seawall.trust import _sql, keys
 from seawall.trust.events import KeyDistrusted, KeyTrusted
 from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey

@@ -79,7 +79,7 @@ class SlowUsers:
         with self._lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
-        self.release.wait(10)
+        self.release.wait(60)
         with self._lock:
             self.inside -= 1
         return self.user

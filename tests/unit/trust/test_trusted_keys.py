@@ -1,13 +1,10 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seawall import audit
 from seawall.core.actor import operator
-from seawall.core.errors import ConflictError, InvalidInputError, NotFoundError, SeawallError
+from seawall.core.errors import ConflictError, InvalidInputError, NotFoundError
 from seawall.oci.names import RepositoryName
 from seawall.testing import signatures
-from seawall.trust import patterns
 from seawall.trust.trusted import TrustedKeys
 
 ADA = operator("ada")
@@ -61,39 +58,3 @@ def test_refuses_patterns_that_are_none(trusted, wanted):
 def test_distrusting_a_stranger_says_so(trusted):
     with pytest.raises(NotFoundError):
         trusted.distrust("00", actor=ADA)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "repository", "is_match"),
-    [
-        ("**", "a", True),
-        ("**", "a/b/c", True),
-        ("a", "a", True),
-        ("a", "a/b", False),
-        ("a/*", "a/b", True),
-        ("a/*", "a/b/c", False),
-        ("a/*", "a", False),
-        ("a/**", "a/b/c", True),
-        ("a/**", "a", False),
-        ("a/**", "ab/c", False),
-        ("**/x", "a/b/x", True),
-        ("**/x", "x", False),
-        ("a/**/x", "a/b/x", True),
-        ("a/app-*", "a/app-1", True),
-        ("a/app-*", "a/app", False),
-        ("a*a", "a", False),
-    ],
-)
-def test_patterns_match_whole_components(pattern, repository, is_match):
-    patterns.check(pattern)
-    assert is_match == patterns.is_match(pattern, repository)
-
-
-@given(st.text(alphabet="ab*/.", max_size=12), st.text(alphabet="ab/", min_size=1, max_size=12))
-def test_a_pattern_without_a_star_matches_itself_alone(pattern, repository):
-    try:
-        patterns.check(pattern)
-    except SeawallError:
-        return
-    if "*" not in pattern:
-        assert (pattern == repository) == patterns.is_match(pattern, repository)

@@ -1,5 +1,6 @@
-"""Which repositories a policy is for: `team/app`, `team/*`, `team/app-*`, `team/**`, `**`.
+"""Patterns of repositories, the same for grants, trusted keys and policies.
 
+`team/app`, `team/*`, `team/app-*`, `team/**`, `**`:
 `*` stands for any characters within one component, at most once in each; `**` is a component by
 itself, at most once in a pattern, and stands for one or more components. Matching is linear.
 """
