@@ -18,6 +18,7 @@ from seawall.core.errors import DeniedError
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.docker import Docker
 from seawall.engine.model import Admitted
+from seawall.identity.events import LoginSucceeded
 from seawall.identity.model import Action
 from seawall.oci.names import Reference
 from seawall.testing import signatures
@@ -265,3 +266,14 @@ async def test_the_engine_that_answers_is_found_before_a_silent_one(tmp_path: Pa
     assert alone is not None
     assert alone.socket == silent
     assert engines.find([tmp_path / "none"]) is None
+
+
+def test_logins_do_not_crowd_out_what_happened_lately(stage: Stage) -> None:
+    with stage.house.database.write() as connection:
+        for _ in range(30):
+            now = stage.house.clock.now()
+            audit.record(connection, LoginSucceeded(name="ada"), actor=ADA.actor, at=now)
+
+    lately = stage.pages.overview(ADA, EVERYTHING).events
+    assert {"UserCreated", "GrantAdded"} == {event.kind for event in lately}
+    assert "LoginSucceeded" == stage.pages.audit(ADA, views.AuditQuery()).rows[0].kind

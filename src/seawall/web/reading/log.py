@@ -13,6 +13,7 @@ from seawall import audit
 from seawall.core import clock as clocks
 from seawall.core.actor import Actor, ActorKind
 from seawall.core.errors import DeniedError
+from seawall.identity.events import LoginSucceeded
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.events import ManifestPushed, TagMoved
@@ -29,6 +30,8 @@ MOVES_READ: Final = 500
 LINES_READ: Final = 200
 ROUNDS: Final = 10
 """For who may see little of it, no more than so many times `LINES_READ` lines are looked through"""
+
+LOGIN: Final = LoginSucceeded.kind()
 
 _NOBODY: Final = Actor(kind=ActorKind.ANONYMOUS, name="unknown")
 
@@ -55,14 +58,14 @@ def line(entry: audit.Entry) -> views.Event:
 
 
 def lately(database: Database, sight: Sight) -> tuple[views.Event, ...]:
-    """Return the newest lines that the viewer may see."""
+    """Return the newest lines that the viewer may see; logins stand in the whole log only."""
     found: list[views.Event] = []
     before: int | None = None
     with database.read() as connection:
         for _ in range(ROUNDS):
             entries = audit.read(connection, limit=LINES_READ, newest_first=True, before=before)
             for entry in entries:
-                if sight.sees(entry.repository):
+                if entry.kind != LOGIN and sight.sees(entry.repository):
                     found.append(line(entry))
                 if len(found) == limits.EVENT_ROWS:
                     return tuple(found)

@@ -88,12 +88,12 @@ class Verdicts:
         return self._known[key]
 
     def page(self, judged: Judged, repository: RepositoryName) -> views.Verdict:
-        """Return the whole decision for a reader."""
+        """Return the whole decision for a reader, what says no first."""
         return views.Verdict(
             outcome=judged.outcome,
             policy=self._policy_name(repository),
             judged_at=None if judged.outcome is Outcome.PENDING else self._now,
-            rules=tuple(_rules(judged)),
+            rules=tuple(sorted(_rules(judged), key=lambda rule: rule.outcome is Outcome.ALLOWED)),
         )
 
     def _judge_one(
