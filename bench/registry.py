@@ -2,9 +2,10 @@
 
     python bench/registry.py [--rounds 3] [--size-mib 100] [--json FILE]
 
-Measured: push and pull of one layer, rate of manifest GETs by tag over 32 connections, CPU seconds
-and peak memory of the server. Seawall runs with tokens and audit on, docker-registry with neither
-and its log off. Wall times depend on the machine and its load; ratios and CPU seconds less so.
+Measured: push and pull of one layer, rates of manifest and blob GETs over 32 connections, rate of
+pushes of small images, CPU seconds and peak memory of the server. Seawall runs with tokens and
+audit on and makes everything durable; docker-registry with none of these, its log off. Wall times
+depend on the machine and its load; ratios and CPU seconds less so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import http.client
@@ -37,6 +39,8 @@ from seawall.testing.registry_server import PASSWORD, SERVICE, USER, free_port, 
 MIB = 1024 * 1024
 CONNECTIONS = 32
 RATE_SECONDS = 5.0
+SMALL_IMAGES = 100
+PUSHERS = 4
 REPOSITORY = "bench/app"
 
 DOCKER_REGISTRY = """
@@ -108,6 +112,11 @@ class Server:
         joint = "&" if "?" in location else "?"
         self.curl("-HExpect:", f"-T{layer}", f"{location}{joint}digest={digest}")
 
+    def push_random(self, layer: Path, size_mib: int) -> str:
+        digest = make_layer(layer, size_mib)
+        self.push_whole(layer, digest)
+        return digest
+
     def push_stream(self, layer: Path, digest: str) -> None:
         """As docker does: POST, PATCH of the whole, empty PUT."""
         location = self.start_upload()
@@ -124,8 +133,8 @@ class Server:
     def pull(self, digest: str) -> None:
         self.curl(f"http://{self.address}/v2/{REPOSITORY}/blobs/{digest}")
 
-    def put_image(self) -> None:
-        image = images.image(images.layer({"f": b"x" * 1000}))
+    def put_image(self, content: bytes = b"x" * 1000) -> None:
+        image = images.image(images.layer({"f": content}))
         for digest, content in image.blobs.items():
             location = self.start_upload()
             path = location[location.index("/v2/") :]
@@ -133,6 +142,15 @@ class Server:
             self.call("PUT", f"{path}{joint}digest={digest}", content).read()
         kind = {"Content-Type": image.media_type}
         self.call("PUT", f"/v2/{REPOSITORY}/manifests/latest", image.manifest, **kind).read()
+
+    def put_many(self) -> None:
+        """Push small images, several at once: what counts is how fast things become durable."""
+        contents = [os.urandom(1000) for _ in range(SMALL_IMAGES)]
+        cpu, began = self.cpu(), time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(PUSHERS) as pool:
+            list(pool.map(self.put_image, contents))
+        self.note("small pushes, per s", SMALL_IMAGES / (time.perf_counter() - began))
+        self.note("small pushes, server CPU ms", 1000 * (self.cpu() - cpu) / SMALL_IMAGES)
 
     def rate(self, what: str, path: str) -> None:
         lines = [f"GET {path} HTTP/1.1", f"Host: {self.address}", f"Accept: {media.OCI_MANIFEST}"]
@@ -234,6 +252,8 @@ def run_round(server: Server, layer: Path, size_mib: int) -> None:
     server.measure(f"push {size_mib} MiB (PATCH)", lambda: server.push_stream(layer, digest))
     server.measure(f"pull {size_mib} MiB", lambda: server.pull(digest))
     server.rate("manifest GET by tag", f"/v2/{REPOSITORY}/manifests/latest")
+    server.rate("blob GET of 1 MiB", f"/v2/{REPOSITORY}/blobs/{server.push_random(layer, 1)}")
+    server.put_many()
     server.note("peak memory, MB", server.peak_mb())
 
 
