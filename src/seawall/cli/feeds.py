@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seawall.cli import local, progress
+from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from seawall.app.rooms import House
@@ -51,6 +52,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _import(options: argparse.Namespace, house: House) -> int:
+    if options.feed and len(options.file) > 1:
+        raise InvalidInputError(
+            "--feed names one feed, and several files were given",
+            remedy="import them one by one: each file is one whole edition of its feed",
+        )
     actor = local.who(house.settings)
     for path in options.file:
         with progress.Bar(path.name, is_quiet=options.json) as bar:
