@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -89,12 +90,18 @@ def test_settings_in_the_documents_load(block: repository.Block, tmp_path: Path)
 
 
 def command_lines(text: str) -> Iterator[str]:
-    """Each line of a shell example that starts `seawall`, continued lines joined."""
+    """Each `seawall …` of a shell example: continued lines joined, lists taken apart."""
     for line in text.replace("\\\n", " ").splitlines():
-        bare = line.strip().removeprefix("$ ").removeprefix("sudo ")
-        bare = re.sub(r"^\.venv/bin/", "", bare)
-        if bare.startswith("seawall "):
-            yield bare
+        lexer = shlex.shlex(line.strip(), posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        try:
+            words = [w for w in lexer if w not in {"$", "sudo"}]
+        except ValueError:
+            continue  # an open quotation mark: prose, or output that is shown
+        for is_end, group in itertools.groupby(words, lambda w: set(w) <= set(";&|<>()")):
+            command = list(group)
+            if not is_end and command[0].removeprefix(".venv/bin/") == "seawall":
+                yield shlex.join(["seawall", *command[1:]])
 
 
 def inline_commands(text: str) -> Iterator[str]:
@@ -105,9 +112,7 @@ def inline_commands(text: str) -> Iterator[str]:
 
 def parse(line: str) -> None:
     """Parse a command line with the true parser. Raises SystemExit when it is wrong."""
-    words = shlex.split(line, comments=True)[1:]
-    for mark in ("|", ">", ">>", "&&", ";", "<"):
-        words = words[: words.index(mark)] if mark in words else words
+    words = shlex.split(line)[1:]
     name = main._command_name(words)
     command = next((c for c in main.COMMANDS if c.name == name), None)
     if command is None:
@@ -132,7 +137,8 @@ def all_lines() -> list[str]:
         if path == commands_page.PAGE:
             continue  # it is made from the parsers
         for block in repository.blocks(path):
-            found += command_lines(block.text)
+            if block.language == "sh":
+                found += command_lines(block.text)
         found += [
             line for line in inline_commands(path.read_text())
             if not PLACEHOLDERS & set(line.split()) and is_whole(line)
@@ -141,8 +147,8 @@ def all_lines() -> list[str]:
 
 
 def is_whole(line: str) -> bool:
-    """Prose may name a command alone, as in `seawall key`; with anything more it must parse."""
-    return len(line.split()) > 2 or "--help" in line
+    """Prose may name a command and its action alone; with anything more it must parse."""
+    return len(line.split()) > 3
 
 
 @pytest.mark.parametrize("line", all_lines())
@@ -153,6 +159,11 @@ def test_command_lines_in_the_documents_parse(line: str) -> None:
 def test_the_check_of_command_lines_can_fail() -> None:
     assert 2 == exit_code("seawall scan --no-such-option team/app:1")
     assert 2 == exit_code("seawall nothing")
+
+
+def test_every_command_of_a_line_is_seen() -> None:
+    line = "docker ps && seawall audit head; sudo seawall audit > file  # seawall nothing"
+    assert ["seawall audit head", "seawall audit"] == list(command_lines(line))
 
 
 def test_commands_named_in_prose_exist() -> None:
