@@ -18,10 +18,6 @@ REGISTRIES = [
         ("crates", "io"), ("rubygems", "org"), ("conda", "anaconda"),
     )
 ]  # fmt: skip
-UNEXPLAINED = frozenset(
-    ["backports.zstd", "isal", "jinja2", "msgspec", "packaging", "pynacl", "pyyaml", "urllib3"]
-)
-"""No decision names these yet. Strict: the mark goes when the reason comes."""
 
 
 def project() -> dict[str, object]:
@@ -34,21 +30,11 @@ def dependencies() -> list[str]:
     return [re.match(r"[A-Za-z0-9._-]+", line)[0].lower() for line in found]
 
 
-def _case(name: str) -> object:
-    reason = f"no page of docs/adr gives the reason for {name} yet"
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if name in UNEXPLAINED else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [_case(name) for name in dependencies()])
+@pytest.mark.parametrize("name", dependencies())
 def test_a_decision_gives_the_reason_for(name: str) -> None:
     decisions = (path.read_text().lower() for path in (repository.DOCS / "adr").glob("*.md"))
     word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
     assert any(word.search(text) for text in decisions)
-
-
-def test_nothing_is_excused_that_is_no_dependency() -> None:
-    assert set(dependencies()) >= UNEXPLAINED
 
 
 def test_locks_hold_exact_versions_and_hashes_and_no_address() -> None:

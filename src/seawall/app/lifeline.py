@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import threading
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ class Lifeline:
         return stop
 
     def _wait(self, stop: threading.Event) -> None:
-        with contextlib.suppress(OSError):
-            os.read(self.lifeline_descriptor, 1)
+        # The supervisor never writes, so readable means that its end is closed. Not a plain read:
+        # an event loop in a sister process makes the pipe, which all share, non-blocking.
+        poll = select.poll()
+        poll.register(self.lifeline_descriptor, select.POLLIN)
+        poll.poll()
         stop.set()

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "subject", metavar="WHO", help="a user, or the words anonymous or authenticated"
         )
-        action.add_argument("pattern", metavar="REPOSITORIES", help="team/app, team/*, team/** or **")
+        action.add_argument(
+            "pattern", metavar="REPOSITORIES", help="team/app, team/*, team/** or **"
+        )
     listing = actions.add_parser("list", help="list all grants")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.epilog = "Example: seawall grant give pull,push alice 'team/*'"

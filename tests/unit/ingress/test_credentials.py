@@ -95,6 +95,8 @@ async def test_only_a_few_threads_are_taken_however_many_ask(clock: FakeClock) -
     ]
     done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
     assert all(isinstance(task.exception(), UnavailableError) for task in done)
+    while users.inside < credentials.AT_ONCE:  # until as many threads as may are inside
+        await asyncio.sleep(0.01)
     users.release.set()
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert credentials.AT_ONCE == users.most
