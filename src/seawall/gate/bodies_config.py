@@ -44,7 +44,9 @@ def rebuild(
     """Return the body to send, built from nothing: only what is named here travels on."""
     mounted = {(m.target or "").removesuffix("/") for m in spec.mounts or ()}
     volumes = {p: v for p, v in (model.volumes or {}).items() if p.removesuffix("/") not in mounted}
-    endpoints = {name: _endpoint(e) for name, e in _endpoints_config(model).items()}
+    endpoints: dict[str, Endpoint | None] = {
+        name: _endpoint(e) for name, e in _endpoints_config(model).items()
+    }
     return CreateBody(
         image=image,
         labels=labels,
