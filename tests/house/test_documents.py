@@ -112,14 +112,7 @@ def inline_commands(text: str) -> Iterator[str]:
 
 def parse(line: str) -> None:
     """Parse a command line with the true parser. Raises SystemExit when it is wrong."""
-    words = shlex.split(line)[1:]
-    name = main._command_name(words)
-    command = next((c for c in main.COMMANDS if c.name == name), None)
-    if command is None:
-        main._overview().parse_args(words)
-        return
-    at = words.index(command.name)
-    repository.parser_of(command).parse_args(words[:at] + words[at + 1 :])
+    main._parse(shlex.split(line)[1:])
 
 
 def exit_code(line: str) -> int:

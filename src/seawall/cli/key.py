@@ -38,10 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list the trusted keys")
     for action in (generate, show, trust, distrust, listing):
         action.add_argument("--json", action="store_true", help="print JSON")
-        # May stand behind the action too; absent there, it must not undo the one in front.
-        action.add_argument(
-            "--state", metavar="DIR", default=argparse.SUPPRESS, help="of the installation"
-        )
     parser.epilog = "Exit codes: 0 done, 2 wrong input, 3 it could not be done"
 
 

@@ -60,25 +60,34 @@ class CommandModule(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    name = _command_name(words)
-    if name is None:
-        _overview().parse_args(words)  # ends for --help, --version and a wrong word
+    parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+    if parsed is None:
         _overview().print_help(sys.stderr)
         return EXIT_WRONG_INPUT
-    command = next(command for command in COMMANDS if command.name == name)
+    return _run(*parsed)
+
+
+def _parse(
+    arguments: Sequence[str],
+) -> tuple[CommandModule, argparse.Namespace, str | None] | None:
+    """Return the command's module, its options and `--state`; None when no command is named.
+
+    Raises SystemExit for --help, --version and what is wrong.
+    """
+    state, words = _take_state(arguments)
+    command = next((one for one in COMMANDS if words[:1] == [one.name]), None)
+    if command is None:
+        _overview().parse_args(words)
+        return None
     module: CommandModule = importlib.import_module(f"seawall.cli.{command.module}")
-    parser = _command_parser(command, module)
-    position = words.index(name)
-    options = parser.parse_args(words[:position] + words[position + 1 :])
-    return _run(module, options)
+    return module, _command_parser(command, module).parse_args(words[1:]), state
 
 
-def _run(module: CommandModule, options: argparse.Namespace) -> int:
+def _run(module: CommandModule, options: argparse.Namespace, state: str | None) -> int:
     from seawall import config
 
     try:
-        return module.run(options, config.load(options.state))
+        return module.run(options, config.load(state))
     except SeawallError as error:
         print(f"seawall: {error.message}", file=sys.stderr)
         if error.remedy:
@@ -91,21 +100,27 @@ def _run(module: CommandModule, options: argparse.Namespace) -> int:
         return EXIT_DONE
 
 
-def _command_name(words: Sequence[str]) -> str | None:
-    """Find the first word that is a command, behind `--state DIR` at most."""
-    names = {command.name for command in COMMANDS}
-    position = 0
-    while position < len(words):
-        word = words[position]
-        if word in names:
-            return word
+def _take_state(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take `--state DIR` out of the words, wherever it stands before a `--`; the last one counts.
+
+    Left to argparse, each action of a command would have to declare it, and the default of an inner
+    parser would undo what stands in front: the command would work on another installation.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    state, rest = None, []
+    before = iter(words[:end])
+    for word in before:
         if word == "--state":
-            position += 2
+            state = next(before, "")
         elif word.startswith("--state="):
-            position += 1
+            state = word.removeprefix("--state=")
         else:
-            return None
-    return None
+            rest.append(word)
+            continue
+        if not state or state.startswith("-"):
+            # Not the default one either: an unset variable must not choose an installation.
+            _overview().error("--state needs a directory")
+    return state, [*rest, *words[end:]]
 
 
 def _command_parser(command: Command, module: CommandModule) -> argparse.ArgumentParser:

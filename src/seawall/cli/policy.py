@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import datetime as dt
+import enum
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,38 +32,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    return _check(options, settings) if options.action == "check" else _show(options, settings)
+
+
+def _check(options: argparse.Namespace, settings: Settings) -> int:
     from seawall import policy
     from seawall.core.errors import NotFoundError
 
-    if options.action == "check":
-        path: Path = options.file or settings.policy
-        if not path.exists():
-            raise NotFoundError(f"there is no {path}", remedy="the built-in policy is in force")
-        found = policy.load_file(path).policies
-        if options.json:
-            print(json.dumps([_document(one) for one in found]))
-        else:
-            for one in found:
-                print(f"{one.name}: {', '.join(one.patterns)}")
-            print(f"{path}: {len(found)} policies, no mistakes")
+    path: Path = options.file or settings.policy
+    if options.file and not path.exists():
+        raise NotFoundError(f"there is no {path}", remedy="name a policy file that exists")
+    found = policy.load_file(path).policies
+    if options.json:
+        print(json.dumps([_document(one) for one in found]))
         return 0
+    if not path.exists():
+        print(f"there is no {path}: the built-in policy is in force")
+        return 0
+    for one in found:
+        print(f"{one.name}: {', '.join(one.patterns)}")
+    print(f"{path}: {len(found)} {'policy' if len(found) == 1 else 'policies'}, no mistakes")
+    return 0
+
+
+def _show(options: argparse.Namespace, settings: Settings) -> int:
+    from seawall import policy
+
     chosen = policy.load_file(settings.policy).for_repository(options.repository)
     if options.json:
         print(json.dumps(_document(chosen)))
-    else:
-        print(f"{options.repository}: policy {chosen.name} ({', '.join(chosen.patterns)})")
-        for moded in chosen.rules:
-            print(f"  {moded.mode.value:<8} {moded.rule}")
-        for waiver in chosen.waivers:
-            print(f"  waiver   {waiver.finding} until {waiver.expires:%Y-%m-%d} ({waiver.owner})")
+        return 0
+    print(f"{options.repository}: policy {chosen.name} ({', '.join(chosen.patterns)})")
+    for moded in chosen.rules:
+        set_to = "  ".join(f"{name}: {_text(value)}" for name, value in _set(moded.rule))
+        print(f"  {moded.mode.value:<8} {moded.rule.name:<16} {set_to}".rstrip())
+    for waiver in chosen.waivers:
+        print(f"  waiver   {waiver.finding} until {waiver.expires:%Y-%m-%d} ({waiver.owner})")
     return 0
+
+
+def _set(rule: object) -> Iterator[tuple[str, object]]:
+    """Yield what the rule is set to, under the names of the policy file, as plain JSON values."""
+    assert dataclasses.is_dataclass(rule)
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if isinstance(value, dt.timedelta):
+            hours = int(value.total_seconds() // 3600)
+            value = f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
+        elif isinstance(value, enum.Enum):
+            value = value.name.lower()
+        elif isinstance(value, tuple):
+            value = list(value)
+        if value != []:
+            yield field.name.replace("_", "-"), value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _document(one: Policy) -> dict[str, object]:
     return {
         "name": one.name,
         "repositories": list(one.patterns),
-        "rules": [{"rule": m.rule.name, "mode": m.mode.value} for m in one.rules],
+        "rules": [
+            {"rule": m.rule.name, "mode": m.mode.value, **dict(_set(m.rule))} for m in one.rules
+        ],
         "waivers": [
             {"finding": w.finding, "expires": w.expires.isoformat(), "owner": w.owner}
             for w in one.waivers
