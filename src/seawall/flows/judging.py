@@ -7,8 +7,7 @@ The translation between the rooms' words stands here, so that `policy` knows nei
 from __future__ import annotations
 
 import datetime as dt
-import platform as machine
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +17,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
 from seawall.flows.signatures import Signatures
-from seawall.oci import manifests, media
+from seawall.oci import manifests, media, platforms
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName, Tag
@@ -32,8 +31,6 @@ from seawall.trust.proof import Proof
 
 VERDICTS_READ: Final = 50
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -44,7 +41,8 @@ class Judgement:
     proof: Proof
     report: Report | None
     scanned: Digest
-    """The manifest whose report counts: of an index, the one for this machine's platform."""
+    """The manifest whose report is shown: of an index, the first for this machine's platform. The
+    verdict rests on the reports of *all* that the engine might run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,20 +67,21 @@ class Judge:
         stored = self.registry.manifest(repository, digest)
         scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
         proof = self.signatures.prove(repository, digest, tag=tag, now=now)
-        report = self.reports.latest(scanned)
+        runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
+        reports = [self.reports.latest(each) for each in runnable]
         evidence = policy.Evidence(
             repository=repository,
             digest=digest,
             content=self._content(repository, digest),
             signatures=_signatures(proof),
-            scan=None if report is None else _scan(report),
+            scan=_scan_of_all(reports),
         )
         rules = self.policies().for_repository(repository)
         return Judgement(
             tag=tag,
             verdict=policy.decide(evidence, rules, now),
             proof=proof,
-            report=report,
+            report=self.reports.latest(scanned),
             scanned=scanned,
         )
 
@@ -135,11 +134,26 @@ def platform_manifest(digest: Digest, content: bytes, content_type: str) -> Dige
     return fitting[0].digest if fitting else digest
 
 
+def runnable_manifests(digest: Digest, content: bytes, content_type: str) -> tuple[Digest, ...]:
+    """Return every manifest that an engine of this machine might run of an image or index.
+
+    Engines choose among an index's entries by rules of their own (variants, fallbacks to 32 bits,
+    entries without a platform, nested indexes), so all of these count: one clean entry must not
+    vouch for another. None at all: the index stands for itself, and has no report.
+    """
+    parsed = manifests.parse(content, content_type)
+    if not isinstance(parsed, Index):
+        return (digest,)
+    fitting = dict.fromkeys(e.digest for e in parsed.manifests if _may_run_here(e))
+    return tuple(fitting) or (digest,)
+
+
 def _is_for_this_machine(entry: Descriptor) -> bool:
-    if entry.media_type in media.INDEXES or entry.platform is None:
-        return False
-    own = _ARCHITECTURES.get(machine.machine(), machine.machine())
-    return (entry.platform.os, entry.platform.architecture) == ("linux", own)
+    return entry.media_type not in media.INDEXES and platforms.is_own(entry.platform)
+
+
+def _may_run_here(entry: Descriptor) -> bool:
+    return entry.media_type in media.INDEXES or platforms.may_run_here(entry.platform)
 
 
 def _signatures(proof: Proof) -> policy.Signatures:
@@ -161,6 +175,18 @@ def _why_not(proof: Proof) -> str:
     """Say why nobody vouches: what is missing, or what is wrong with the last signature."""
     failed = [step.detail for step in proof.failures if step.name != "signers"]
     return failed[-1] if failed else proof.remedy
+
+
+def _scan_of_all(reports: Sequence[Report | None]) -> policy.Scan | None:
+    """Put reports together: the oldest date, every finding. One missing report is no scan."""
+    scans = [_scan(report) for report in reports if report is not None]
+    if not scans or len(scans) < len(reports):
+        return None
+    return policy.Scan(
+        scanned_at=min(scan.scanned_at for scan in scans),
+        findings=tuple(dict.fromkeys(f for scan in scans for f in scan.findings)),
+        gaps=tuple(dict.fromkeys(gap for scan in scans for gap in scan.gaps)),
+    )
 
 
 def _scan(report: Report) -> policy.Scan:

@@ -19,7 +19,7 @@ from seawall.core.errors import InvalidInputError, SeawallError, UnavailableErro
 from seawall.core.reason import Reason, Refusal
 from seawall.core.strictjson import Json
 from seawall.engine.model import Admitted
-from seawall.gate import answers, bodies, parts, relay
+from seawall.gate import answers, bodies, parts, queries, relay
 from seawall.gate.parts import Caller, Gate
 from seawall.gate.upstream import Reply
 from seawall.isolation import files
@@ -33,6 +33,7 @@ _NETWORK_DRIVERS: Final = frozenset({"bridge", "overlay", "null"})
 
 async def create(gate: Gate, caller: Caller, query: dict[str, str], body: bytes) -> bytes:
     """Return the whole answer for a create. Raises SeawallError."""
+    queries.check_platform(query)
     asked = bodies.parse_create(body)
     action = f"run {asked.image}"
     admitted = await _judge(gate, caller, asked.image)

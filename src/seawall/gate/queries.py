@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from seawall.core.errors import InvalidInputError
+from seawall.oci import platforms
 
 PARAMETERS_MAX_COUNT: Final = 32
 
@@ -51,3 +52,16 @@ def _unescape(name: str, value: str) -> str:
     if not text.isprintable():
         raise InvalidInputError(f"the parameter {name} holds control characters")
     return text
+
+
+def check_platform(parameters: Mapping[str, str]) -> None:
+    """Raises InvalidInputError for a `platform` that is not this machine's.
+
+    An index is judged by what runs here: another member of it may hold anything.
+    """
+    wanted = parameters.get("platform", "")
+    if wanted and not platforms.is_own_text(wanted):
+        raise InvalidInputError(
+            f"the platform {wanted[:60]!r} is not the one that images are judged for here",
+            remedy="drop --platform",
+        )
