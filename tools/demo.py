@@ -55,7 +55,7 @@ class Demo:
         self.gate_port = 0
         self.engine_socket = ""
         self.password = ""
-        self.up: subprocess.Popen[str] | None = None
+        self.up: subprocess.Popen[bytes] | None = None
         self.has_finished = False
 
     @property
@@ -115,19 +115,24 @@ class Demo:
             f"[web]\nport = {self.web_port}\n\n[gate]\nport = {self.gate_port}\n\n"
             f'[engine]\nsocket = "{self.engine_socket}"\n'
         )
-        self.up = subprocess.Popen(
-            [SEAWALL, "--state", str(STATE), "up"],
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+        output = HERE / "up.log"  # a file: it must outlive the demo when it is left running
+        with output.open("wb") as log:
+            self.up = subprocess.Popen(
+                [SEAWALL, "--state", str(STATE), "up"],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
         (HERE / "up.pid").write_text(str(self.up.pid))
-        assert self.up.stderr is not None
-        for line in self.up.stderr:
-            say("  " + line.rstrip())
-            if shown := re.fullmatch(r"seawall: password +(\S+)", line.strip()):
-                self.password = shown[1]
-            if "ready in" in line:
-                return
-        raise DemoError("seawall up ended before it was ready")
+
+        def is_ready() -> bool:
+            if self.up is not None and self.up.poll() is not None:
+                raise DemoError(f"seawall up ended: {output.read_text()}")
+            return "ready in" in output.read_text()
+
+        wait_for(is_ready, 60, "seawall up is not ready")
+        text = output.read_text()
+        say("  " + text.rstrip().replace("\n", "\n  "))
+        if shown := re.search(r"^seawall: password +(\S+)$", text, re.MULTILINE):
+            self.password = shown[1]
 
     def load_advisories(self) -> None:
         step("Advisories")
