@@ -177,7 +177,7 @@ def _policy(settings: Settings) -> Check:
 
 def _jobs(house: rooms.House) -> Check:
     with house.database.read() as connection:
-        counts = queue.counts(connection)
+        counts = queue.counts(connection, now=house.clock.now())
     return Check(
         about="jobs",
         is_well=counts.failed == 0,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import uvloop
 from aiohttp import web
@@ -26,11 +27,15 @@ from seawall.ingress.bearer import BearerAuthenticator
 from seawall.ingress.credentials import Credentials
 from seawall.ingress.sessions import LoginSessions
 from seawall.isolation import seccomp
+from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
 ENGINE_FALLBACK = Path("/var/run/docker.sock")
+EVERY_HOUR: Final = dt.timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
 
 
 def children(settings: Settings) -> list[Child]:
@@ -68,15 +73,36 @@ def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
     _log_to_stderr()
     stop = lifeline.stop_event()
     with opened(settings) as house:
-        worker = Worker(
-            database=house.database,
-            clock=house.clock,
-            owner=f"worker-{index}",
-            tasks=house.scanning.tasks(),
-            rules=scanning.RULES,
-        )
+        clockwork = duties(house)
+        clockwork.start()
         lifeline.ready()
-        worker.run(stop)
+        worker(house, clockwork, owner=f"worker-{index}").run(stop)
+
+
+def duties(house: rooms.House) -> Clockwork:
+    """Return what the workers do by the clock."""
+    renew = Duty(name="renew-reports", every=EVERY_HOUR, do=house.scanning.renew_reports)
+    uploads = Duty(name="drop-uploads", every=EVERY_HOUR, do=_drop_uploads(house))
+    return Clockwork(database=house.database, clock=house.clock, duties=(renew, uploads))
+
+
+def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
+    """Return a worker that does everything there is to do."""
+    return Worker(
+        database=house.database,
+        clock=house.clock,
+        owner=owner,
+        tasks=house.scanning.tasks() | clockwork.tasks(),
+        rules=scanning.RULES,
+    )
+
+
+def _drop_uploads(house: rooms.House) -> Callable[[], None]:
+    def drop() -> None:
+        if dropped := house.registry.uploads.drop_expired():
+            _log.info("dropped %d uploads that nobody finished", dropped)
+
+    return drop
 
 
 async def _web(house: rooms.House, lifeline: Lifeline) -> None:

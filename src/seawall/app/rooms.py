@@ -9,7 +9,7 @@ from typing import Final
 from seawall import policy
 from seawall.blobs.filesystem import FilesystemBlobs
 from seawall.config import Settings
-from seawall.core.clock import SystemClock
+from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.judging import Judge
@@ -34,6 +34,7 @@ TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trus
 
 ISSUER: Final = "seawall"
 SERVICE: Final = "seawall-registry"
+SYSTEM_CLOCK: Final = SystemClock()
 
 
 def import_tables() -> None:
@@ -48,7 +49,7 @@ class House:
 
     settings: Settings
     database: Database
-    clock: SystemClock
+    clock: Clock
     users: Users
     grants: Grants
     sessions: Sessions
@@ -65,9 +66,8 @@ class House:
     scanning: Scanning
 
     @classmethod
-    def build(cls, settings: Settings, database: Database) -> House:
+    def build(cls, settings: Settings, database: Database, clock: Clock = SYSTEM_CLOCK) -> House:
         """Join the parts. Creates keys and authorities that are missing."""
-        clock = SystemClock()
         registry = Registry(database, FilesystemBlobs(settings.blobs), clock)
         trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
         reports, advisories = Reports(database, clock), Advisories(database, clock)

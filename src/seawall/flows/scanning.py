@@ -7,6 +7,7 @@ image is not read again.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -38,6 +39,9 @@ from seawall.trust.events import ImageSigned
 
 CONFIG_MAX_BYTES: Final = 8 * 1024 * 1024
 REMATCH_BATCH: Final = 200
+
+REPORT_LIFETIME: Final = dt.timedelta(days=1)
+"""A report that is older is renewed, though there be no news."""
 
 SCAN: Final = "scan"
 JUDGE: Final = "judge"
@@ -160,20 +164,32 @@ class Scanning:
         """Queue every image about which the new edition says something else."""
         asked = msgspec.json.decode(job.payload, type=FeedJob)
         packages = self.advisories.changed_packages(asked.generation)
-        for digests in _batches(sorted(self.reports.images_with(packages)), REMATCH_BATCH):
+        self._queue_rematches(sorted(self.reports.images_with(packages)))
+
+    def renew_reports(self) -> None:
+        """Queue every image whose report is older than `REPORT_LIFETIME`.
+
+        Nothing new about an image is an answer too, and good for a time only: without this, an
+        image about which no advisory speaks would become too old for `scan-fresh`.
+        """
+        self._queue_rematches(self.reports.stale(self.clock.now() - REPORT_LIFETIME))
+
+    def rematch_one_job(self, job: Job) -> None:
+        """Match one image again; scan it when its inventory is of an older format."""
+        asked = msgspec.json.decode(job.payload, type=ImageJob)
+        digest, repository = Digest.parse(asked.digest), RepositoryName.parse(asked.repository)
+        try:
+            self.reports.rematch(digest, actor=actors.SYSTEM, repository=repository)
+        except NotFoundError:
+            self.scan_job(job)
+
+    def _queue_rematches(self, images: Sequence[Digest]) -> None:
+        for digests in _batches(images, REMATCH_BATCH):
             places = self.registry.places_of(digests)
             with self.database.write() as connection:
                 for repository, digest in places:
                     again = image_job(REMATCH_ONE, repository, digest)
                     queue.enqueue(connection, again, now=self.clock.now())
-
-    def rematch_one_job(self, job: Job) -> None:
-        """Match one image again."""
-        asked = msgspec.json.decode(job.payload, type=ImageJob)
-        with contextlib.suppress(NotFoundError):
-            self.reports.rematch(
-                Digest.parse(asked.digest), actor=actors.SYSTEM, repository=asked.repository
-            )
 
     def _source(
         self, repository: RepositoryName, layer: Descriptor, created_by: str = ""

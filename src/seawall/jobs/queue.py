@@ -54,13 +54,21 @@ class Counts:
     failed: int
 
 
-def enqueue(connection: sa.Connection, job: NewJob, *, now: dt.datetime) -> None:
-    """Add `job`, unless the same waits already. Runs in the caller's write transaction."""
+def enqueue(
+    connection: sa.Connection, job: NewJob, *, now: dt.datetime, due: dt.datetime | None = None
+) -> None:
+    """Add `job`, to be done from `due` on, or at once. Runs in the caller's write transaction.
+
+    When the same waits already, it stays as it is, or becomes due earlier.
+    """
     c = _sql.jobs.c
+    run_at = clock.to_text(due or now)
     waits = connection.execute(
-        sa.select(c.id).where(c.kind == job.kind, c.key == job.key, c.state == "queued")
+        sa.select(c.id, c.run_at).where(c.kind == job.kind, c.key == job.key, c.state == "queued")
     ).first()
     if waits is not None:
+        if run_at < waits.run_at:
+            connection.execute(sa.update(_sql.jobs).where(c.id == waits.id).values(run_at=run_at))
         return
     connection.execute(
         sa.insert(_sql.jobs).values(
@@ -69,7 +77,7 @@ def enqueue(connection: sa.Connection, job: NewJob, *, now: dt.datetime) -> None
             payload=job.payload,
             state="queued",
             attempts=0,
-            run_at=clock.to_text(now),
+            run_at=run_at,
             created_at=clock.to_text(now),
         )
     )
@@ -171,10 +179,12 @@ def release(connection: sa.Connection, *, owner: str, now: dt.datetime) -> int:
     return done.rowcount
 
 
-def counts(connection: sa.Connection) -> Counts:
-    """Count the jobs by state."""
+def counts(connection: sa.Connection, *, now: dt.datetime) -> Counts:
+    """Count the jobs by state. What was queued for later is no work yet."""
+    c = _sql.jobs.c
+    is_for_later = sa.and_(c.state == "queued", c.attempts == 0, c.run_at > clock.to_text(now))
     rows = connection.execute(
-        sa.select(_sql.jobs.c.state, sa.func.count()).group_by(_sql.jobs.c.state)
+        sa.select(c.state, sa.func.count()).where(sa.not_(is_for_later)).group_by(c.state)
     )
     by_state: dict[str, int] = {row[0]: row[1] for row in rows}
     return Counts(

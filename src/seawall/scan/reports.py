@@ -8,6 +8,7 @@ in between would have been applied to every image but this one.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
@@ -165,6 +166,14 @@ class Reports:
                 )
                 found |= {Digest(row.digest): _SUMMARIES.decode(row.summary) for row in rows}
         return found
+
+    def stale(self, before: dt.datetime) -> list[Digest]:
+        """Return the images whose newest report was made before this moment, oldest first."""
+        c = _sql.reports.c
+        query = sa.select(c.digest).where(c.scanned_at < clocks.to_text(before))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(c.scanned_at, c.digest))
+            return list(map(Digest, rows.scalars()))
 
     def images_with(self, packages: Iterable[staging.Package] | None) -> frozenset[Digest]:
         """Return the images that hold any of the packages; None stands for every image."""

@@ -11,9 +11,8 @@ from pathlib import Path
 from seawall.app import processes, rooms, setup
 from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
-from seawall.flows import scanning
+from seawall.core.clock import Clock
 from seawall.identity.model import Action
-from seawall.jobs.worker import Worker
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference, RepositoryName, Tag
@@ -83,7 +82,7 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, directory: Path) -> Iterator[Stage]:
+    def opened(cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK) -> Iterator[Stage]:
         """Build a house over `directory`: no engine, and a user who may pull `other/*`."""
         home = Home(keys=directory / "keys", docker=directory / "docker", login="root")
         settings = Settings(state=directory / "state", options=Options(), home=home)
@@ -92,7 +91,7 @@ class Stage:
         database = Database.open_file(settings.database)
         try:
             migrate.migrate(database)
-            house = rooms.House.build(settings, database)
+            house = rooms.House.build(settings, database, clock)
             house.users.create("lin", LIN_PHRASE, actor=OPERATOR)
             house.grants.grant("lin", "other/*", [Action.PULL], actor=OPERATOR)
             pages = replace(processes.house_pages(house), find_engine=lambda: None)
@@ -129,13 +128,9 @@ class Stage:
 
     def work(self) -> None:
         """Do what a worker does until nothing is left."""
-        worker = Worker(
-            database=self.house.database,
-            clock=self.house.clock,
-            owner="test",
-            tasks=self.house.scanning.tasks(),
-            rules=scanning.RULES,
-        )
+        clockwork = processes.duties(self.house)
+        clockwork.start()
+        worker = processes.worker(self.house, clockwork, owner="test")
         while worker.step():
             pass
 

@@ -7,6 +7,7 @@ from seawall import audit
 from seawall.core.actor import SYSTEM
 from seawall.jobs import dispatch, queue
 from seawall.jobs.worker import Worker
+from seawall.testing.clocks import FakeClock
 
 JOB = queue.NewJob(kind="scan", key="sha256:1", payload=b'{"n":1}')
 
@@ -25,9 +26,12 @@ def _claim(database, clock, owner="w1"):
         return queue.claim(connection, kinds=["scan"], owner=owner, now=clock.now())
 
 
-def _counts(database):
+START = FakeClock().now()
+
+
+def _counts(database, now=START):
     with database.read() as connection:
-        return queue.counts(connection)
+        return queue.counts(connection, now=now)
 
 
 def test_the_same_work_waits_once(database, clock):
@@ -159,3 +163,21 @@ def test_a_stopped_worker_stops(database, clock):
     stop.set()
     _worker(database, clock, lambda job: None).run(stop)
     assert _counts(database).running == 0
+
+
+def test_work_for_later_is_not_counted_until_it_is_due(database, clock):
+    later = clock.now() + dt.timedelta(hours=1)
+    with database.write() as connection:
+        queue.enqueue(connection, JOB, now=clock.now(), due=later)
+    assert _counts(database, clock.now()).queued == 0
+    assert _counts(database, later).queued == 1
+
+
+def test_work_that_waits_becomes_due_earlier_but_not_later(database, clock):
+    with database.write() as connection:
+        for hours in (2, 1, 3):
+            due = clock.now() + dt.timedelta(hours=hours)
+            queue.enqueue(connection, JOB, now=clock.now(), due=due)
+    assert _claim(database, clock) is None
+    clock.advance(dt.timedelta(hours=1))
+    assert _claim(database, clock) is not None
