@@ -307,10 +307,10 @@ def test_refuses_any_bytes_with_a_proof_and_never_with_an_error(kind, content, s
 
 
 @both
-@given(st.data())
-def test_refuses_one_flipped_bit_anywhere(kind, data):
+@given(st.integers(0, 2**16))
+def test_refuses_one_flipped_bit_anywhere(kind, place):
     artifact = signed(kind)
-    bit = data.draw(st.integers(0, len(artifact.content) * 8 - 1))
+    bit = place % (len(artifact.content) * 8)  # a signature's length differs from run to run
     flipped = bytearray(artifact.content)
     flipped[bit // 8] ^= 1 << (bit % 8)
     result = prove(dataclasses.replace(artifact, content=bytes(flipped)))
