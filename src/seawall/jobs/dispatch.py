@@ -25,11 +25,11 @@ Rule: TypeAlias = Callable[[audit.Entry], Sequence[queue.NewJob]]
 def dispatch(database: Database, *, name: str, rules: Mapping[str, Rule], now: dt.datetime) -> bool:
     """Turn the next batch of events into jobs. Returns whether there was anything to read."""
     with database.read() as connection:
-        after = _cursor(connection, name)
+        after = cursor(connection, name)
         if audit.head(connection).seq == after:
             return False
     with database.write() as connection:
-        after = _cursor(connection, name)
+        after = cursor(connection, name)
         entries = audit.read(connection, after=after, limit=BATCH)
         if not entries:
             return False
@@ -41,7 +41,8 @@ def dispatch(database: Database, *, name: str, rules: Mapping[str, Rule], now: d
     return True
 
 
-def _cursor(connection: sa.Connection, name: str) -> int:
+def cursor(connection: sa.Connection, name: str) -> int:
+    """Return the number of the last event that `name` has turned into jobs; 0 for none."""
     c = _sql.cursors.c
     seq = connection.execute(sa.select(c.seq).where(c.name == name)).scalar()
     return int(seq or 0)

@@ -18,6 +18,7 @@ from seawall.core.errors import UnavailableError
 from seawall.jobs import dispatch, queue
 from seawall.store import Database
 
+CURSOR: Final = "workers"  # how far the workers, together, have read the log
 IDLE_SECONDS: Final = 0.2
 RENEW_SECONDS: Final = 15.0
 
@@ -52,7 +53,7 @@ class Worker:
     def step(self) -> bool:
         """Do one round: new events, then one job. Returns whether there was anything to do."""
         has_dispatched = dispatch.dispatch(
-            self.database, name="workers", rules=self.rules, now=self.clock.now()
+            self.database, name=CURSOR, rules=self.rules, now=self.clock.now()
         )
         job = self._claim()
         if job is None:
