@@ -22,6 +22,7 @@ from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.events import VerdictGiven
+from seawall.policy.model import Mode, RuleResult
 from seawall.policy.policies import Policies
 from seawall.registry.service import Registry
 from seawall.scan.report_model import Report
@@ -60,8 +61,8 @@ class Judge:
     def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
         """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
 
-        Raises NotFoundError when it is not here, and InvalidInputError when the policy file does
-        not parse.
+        Raises NotFoundError when it is not here. A policy that cannot be read is no error: its
+        verdict is no.
         """
         now = self.clock.now()
         stored = self.registry.manifest(repository, digest)
@@ -76,10 +77,9 @@ class Judge:
             signatures=_signatures(proof),
             scan=_scan_of_all(reports),
         )
-        rules = self.policies().for_repository(repository)
         return Judgement(
             tag=tag,
-            verdict=policy.decide(evidence, rules, now),
+            verdict=self._decide(evidence, now),
             proof=proof,
             report=self.reports.latest(scanned),
             scanned=scanned,
@@ -105,6 +105,13 @@ class Judge:
             return in_force.seq
         with self.database.write() as connection:
             return audit.record(connection, event, actor=actor, at=self.clock.now())
+
+    def _decide(self, evidence: policy.Evidence, now: dt.datetime) -> policy.Verdict:
+        try:
+            rules = self.policies().for_repository(evidence.repository)
+        except SeawallError as error:
+            return _refuse_unread(evidence, error)
+        return policy.decide(evidence, rules, now)
 
     def _in_force(self, event: VerdictGiven) -> audit.Entry | None:
         """Return the newest verdict about the same image under the same tag."""
@@ -154,6 +161,26 @@ def _is_for_this_machine(entry: Descriptor) -> bool:
 
 def _may_run_here(entry: Descriptor) -> bool:
     return entry.media_type in media.INDEXES or platforms.may_run_here(entry.platform)
+
+
+def _refuse_unread(evidence: policy.Evidence, error: SeawallError) -> policy.Verdict:
+    """Refuse by a policy that cannot be read, and name the mistake."""
+    told = RuleResult(
+        rule="policy",
+        mode=Mode.ENFORCE,
+        is_passed=False,
+        evidence=f"the policy cannot be read: {error.message}",
+        remedy="let an administrator correct the policy file, and run: seawall policy check",
+    )
+    return policy.Verdict(
+        is_allowed=False,
+        repository=evidence.repository,
+        digest=evidence.digest,
+        policy="unreadable",
+        results=(told,),
+        reasons=(told.reason,),
+        warnings=(),
+    )
 
 
 def _signatures(proof: Proof) -> policy.Signatures:
