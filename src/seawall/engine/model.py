@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seawall.core.reason import Reason
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 
@@ -24,6 +25,8 @@ class Admitted:
     reference: Reference
     digest: Digest
     verdict: int
+    warnings: tuple[Reason, ...] = ()
+    """Rules that said no and are set to warn only: whoever asks is told."""
 
     @property
     def pinned(self) -> str:

@@ -45,7 +45,8 @@ class Admission:
         verdict = judgement.verdict
         if not verdict.is_allowed:
             return Refusal(reasons=tuple(_about(reference, each) for each in verdict.reasons))
-        return Admitted(reference=reference, digest=digest, verdict=number)
+        warnings = tuple(_about(reference, each) for each in verdict.warnings)
+        return Admitted(reference=reference, digest=digest, verdict=number, warnings=warnings)
 
     def may_pull(self, image: str, *, actor: Actor) -> Admitted | Refusal:
         """Judge `image` for an engine's pull: what may not run has no business on the engine."""

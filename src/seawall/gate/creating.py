@@ -51,7 +51,8 @@ async def create(gate: Gate, caller: Caller, query: dict[str, str], body: bytes)
     value = reply.json()
     if reply.head.status == HTTPStatus.CREATED:
         await _receipt(gate, caller, admitted, value, _summary(asked, query, hardened))
-        value["Warnings"] = [*hardened.warnings, *_texts(value.get("Warnings"))]
+        told = [f"Seawall: {reason}" for reason in admitted.warnings]
+        value["Warnings"] = [*told, *hardened.warnings, *_texts(value.get("Warnings"))]
     headers = relay.passed_headers(reply.head, caller.ceiling)
     return answers.of_json(reply.head.status, value, headers)
 

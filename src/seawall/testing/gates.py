@@ -44,6 +44,7 @@ class FakeAdmission:
     digests: dict[str, Digest] = field(default_factory=dict)
     failure: Exception | None = None
     delay_s: float = 0.0
+    warnings: tuple[Reason, ...] = ()
     asked: list[tuple[str, Actor]] = field(default_factory=list)
 
     def admit(self, image: str, digest: Digest) -> None:
@@ -59,7 +60,12 @@ class FakeAdmission:
             raise self.failure
         if image not in self.digests:
             return UNSIGNED
-        return Admitted(reference=Reference.parse(image), digest=self.digests[image], verdict=7)
+        return Admitted(
+            reference=Reference.parse(image),
+            digest=self.digests[image],
+            verdict=7,
+            warnings=self.warnings,
+        )
 
     may_pull = may_run
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from seawall.core.errors import ConflictError, DeniedError, InvalidInputError, SeawallError
+from seawall.core.reason import Reason
 from seawall.gate.peers import CertificateHolder, LocalUser
 from seawall.gate.settings import GateSettings
 from seawall.testing import gates
@@ -167,6 +168,15 @@ async def test_a_created_container_has_its_receipt_before_the_client_hears_of_it
         value = json.loads(answer.partition(b"\r\n\r\n")[2])
         assert CONTAINER == value["Id"]
         assert any("no-new-privileges" in warning for warning in value["Warnings"])
+
+
+async def test_a_rule_that_only_warns_is_told_to_the_client() -> None:
+    stale = Reason(rule="scan-fresh", evidence="scanned long ago", remedy="scan it again")
+    async with lab_with() as lab:
+        lab.parts.admission.warnings = (stale,)
+        answer = await lab.post("/containers/create", {"Image": IMAGE})
+        value = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert f"Seawall: {stale}" == value["Warnings"][0]
 
 
 async def test_an_image_that_the_engine_lacks_is_its_own_404_so_that_clients_pull() -> None:
