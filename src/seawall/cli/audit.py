@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seawall.store import Database
 
 FOLLOW_SECONDS: Final = 0.5
+LIMIT_MAX: Final = 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--digest", help="only events about this digest")
     parser.add_argument("--actor", help="only what this person or part did")
     parser.add_argument("--since", metavar="TIME", help="RFC 3339, or like 90m, 12h, 7d")
-    parser.add_argument("--limit", type=int, default=50, help="newest entries to show (50)")
+    parser.add_argument("--limit", type=_count, default=50, help="newest entries to show (50)")
     parser.add_argument("--follow", action="store_true", help="go on with what happens next")
     parser.add_argument(
         "--noted", action="append", default=[], metavar="SEQ:HASH",
@@ -39,7 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.app import setup
+    from seawall.core.errors import InvalidInputError
 
+    if options.noted and options.action != "verify":
+        raise InvalidInputError(
+            "--noted proves nothing here", remedy="seawall audit verify --noted …"
+        )
+    if options.follow and options.action != "list":
+        raise InvalidInputError(
+            "--follow goes with the list alone", remedy="seawall audit --follow"
+        )
     with setup.opened_database(settings) as database:
         if options.action == "verify":
             return _verify(database, options)
@@ -58,7 +68,7 @@ def _list(database: Database, options: argparse.Namespace) -> int:
         actor=options.actor,
         since=_since(options.since) if options.since else None,
     )
-    limit = min(max(options.limit, 0), 100_000)
+    limit = min(options.limit, LIMIT_MAX)
     with database.read() as connection:
         newest = audit.read(connection, limit=limit, only=only, newest_first=True)
         last = audit.head(connection).seq
@@ -127,17 +137,25 @@ def _short(value: object) -> str:
     return printable if len(printable) <= 120 else printable[:119] + "…"
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of entries")
+    return int(text[:9])
+
+
 def _since(text: str) -> dt.datetime:
     from seawall.core.errors import InvalidInputError
 
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isascii() and text[:-1].isdigit():
-        return dt.datetime.now(dt.UTC) - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
     try:
+        if text[-1:] in units and text[:-1].isascii() and text[:-1].isdigit():
+            return dt.datetime.now(dt.UTC) - dt.timedelta(**{units[text[-1]]: int(text[:-1])})
         moment = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"--since {text!r} is not a time") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInputError(
+            f"--since {text[:80]!r} is not a time", remedy="write 90m, 12h, 7d or 2026-01-31T12:00Z"
+        ) from error
 
 
 def _noted(text: str) -> audit.Head:

@@ -35,10 +35,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     with setup.opened(settings) as house:
         match options.action:
             case "issue":
-                pair = house.certificates.client_certificate(
-                    options.user, dt.timedelta(days=options.days), actor=local.who(settings)
-                )
                 folder: Path = options.output or Path(f"seawall-{options.user}")
+                lifetime = _lifetime(options.days)
+                # Before anything is issued: a certificate that nobody has is still in the list.
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                pair = house.certificates.client_certificate(
+                    options.user, lifetime, actor=local.who(settings)
+                )
                 house.certificates.write_bundle(pair, folder)
                 _print_issued(options, settings, folder.absolute())
             case "revoke":
@@ -58,6 +61,18 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                     else:
                         print(f"{one.serial}  {one.user:<24} {end}")
     return 0
+
+
+def _lifetime(days: int) -> dt.timedelta:
+    from seawall.core.errors import InvalidInputError
+    from seawall.identity.certificates import LONGEST_LIFETIME
+
+    if not 0 < days <= LONGEST_LIFETIME.days:
+        raise InvalidInputError(
+            f"a certificate cannot last {days} days",
+            remedy=f"use --days 1 to {LONGEST_LIFETIME.days}",
+        )
+    return dt.timedelta(days=days)
 
 
 def _print_issued(options: argparse.Namespace, settings: Settings, folder: Path) -> None:

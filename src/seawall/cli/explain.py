@@ -25,7 +25,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     reference = local.own_image(options.image, settings)
     with setup.opened(settings) as house:
-        digest = house.registry.resolve(reference.repository, reference.target)
+        digest = local.find(reference, house)
         tag = None if reference.digest else reference.tag
         verdict = house.judge.judge(reference.repository, digest, tag=tag).verdict
     print(json.dumps(_document(verdict)) if options.json else policy.explain(verdict))

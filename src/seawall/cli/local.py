@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seawall.core.actor import Actor, operator
-from seawall.core.errors import InvalidInputError
+from seawall.core.errors import InvalidInputError, NotFoundError
 from seawall.oci.names import Reference
 
 if TYPE_CHECKING:
+    from seawall.app.rooms import House
     from seawall.config import Settings
+    from seawall.oci.digest import Digest
 
 
 def who(settings: Settings) -> Actor:
@@ -29,6 +31,15 @@ def own_image(text: str, settings: Settings) -> Reference:
             remedy=f"push it to {settings.registry_hosts[0]}/… first",
         )
     return reference
+
+
+def find(reference: Reference, house: House) -> Digest:
+    """Return the digest of an image of this installation. Raises NotFoundError."""
+    try:
+        return house.registry.resolve(reference.repository, reference.target)
+    except NotFoundError as error:
+        where = f"{house.settings.registry_hosts[0]}/{reference.repository}"
+        raise NotFoundError(error.message, remedy=f"push it to {where}") from error
 
 
 def printable(text: str, limit: int = 200) -> str:

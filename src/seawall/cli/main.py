@@ -98,6 +98,10 @@ def _run(module: CommandModule, options: argparse.Namespace, state: str | None) 
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: not an error of ours
         return EXIT_DONE
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"seawall: {named}{error.strerror or error}", file=sys.stderr)
+        return EXIT_NOT_NOW
 
 
 def _take_state(words: Sequence[str]) -> tuple[str | None, list[str]]:

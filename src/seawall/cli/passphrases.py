@@ -13,22 +13,22 @@ from seawall.core.secret import Secret
 MAX_BYTES: Final = 4096
 
 
-def read(file: Path | None, *, prompt: str) -> Secret:
+def read(file: Path | None, *, prompt: str, option: str = "--passphrase-file") -> Secret:
     """Return the first line of `file`, or what is typed at the prompt.
 
-    Raises NotFoundError or InvalidInputError.
+    `option` is the one with which a file is named. Raises NotFoundError or InvalidInputError.
     """
     if file is not None:
         return read_file(file)
-    _require_terminal()
+    _require_terminal(option)
     return Secret(getpass.getpass(f"{prompt}: "))
 
 
-def read_new(file: Path | None, *, prompt: str) -> Secret:
+def read_new(file: Path | None, *, prompt: str, option: str = "--passphrase-file") -> Secret:
     """Like `read`, but a person types it twice. Raises InvalidInputError when the two differ."""
-    first = read(file, prompt=prompt)
+    first = read(file, prompt=prompt, option=option)
     if file is None and Secret(getpass.getpass(f"{prompt} again: ")) != first:
-        raise InvalidInputError("the two passphrases differ", remedy="try again")
+        raise InvalidInputError("what was typed differs", remedy="try again")
     return first
 
 
@@ -46,9 +46,6 @@ def read_file(file: Path) -> Secret:
         raise InvalidInputError(f"{file} is not text in UTF-8") from error
 
 
-def _require_terminal() -> None:
+def _require_terminal(option: str) -> None:
     if not sys.stdin.isatty():
-        raise InvalidInputError(
-            "there is no terminal to ask for the passphrase",
-            remedy="give --passphrase-file FILE",
-        )
+        raise InvalidInputError("there is no terminal to ask for it", remedy=f"give {option} FILE")

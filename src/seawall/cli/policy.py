@@ -57,12 +57,14 @@ def _check(options: argparse.Namespace, settings: Settings) -> int:
 
 def _show(options: argparse.Namespace, settings: Settings) -> int:
     from seawall import policy
+    from seawall.oci.names import RepositoryName
 
-    chosen = policy.load_file(settings.policy).for_repository(options.repository)
+    repository = RepositoryName.parse(options.repository)
+    chosen = policy.load_file(settings.policy).for_repository(repository)
     if options.json:
         print(json.dumps(_document(chosen)))
         return 0
-    print(f"{options.repository}: policy {chosen.name} ({', '.join(chosen.patterns)})")
+    print(f"{repository}: policy {chosen.name} ({', '.join(chosen.patterns)})")
     for moded in chosen.rules:
         set_to = "  ".join(f"{name}: {_text(value)}" for name, value in _set(moded.rule))
         print(f"  {moded.mode.value:<8} {moded.rule.name:<16} {set_to}".rstrip())

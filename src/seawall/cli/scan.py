@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seawall.scan.report_model import Report
 
 POLL_SECONDS: Final = 0.2
+PATH_STARTS: Final = ("/", "./", "../")  # no image begins like this
 SEVERITIES: Final = ("negligible", "low", "medium", "high", "critical")
 
 
@@ -51,21 +52,26 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     with setup.opened(settings) as house:
         path = Path(options.image)
-        if path.exists():
+        if path.exists() or options.image.startswith(PATH_STARTS):
             name, report = options.image, _scan_local(house, path)
         else:
             reference = local.own_image(options.image, settings)
             name = str(reference)
-            digest = house.registry.resolve(reference.repository, reference.target)
+            digest = local.find(reference, house)
             report = _report(house, reference.repository, digest, options)
         _print(house, report, name, options)
     return _exit_code(report, options.fail_on)
 
 
 def _scan_local(house: House, path: Path) -> Report:
+    from seawall.core.errors import NotFoundError
     from seawall.oci.digest import Digest
     from seawall.scan import inventory, inventory_sources
 
+    if not path.exists():
+        raise NotFoundError(
+            f"there is no {path}", remedy="name an OCI layout, or an archive of docker save"
+        )
     with inventory_sources.open_local(path) as image:
         found = inventory.take(image.layers, image.config)
         return house.reports.judge(Digest.parse(image.digest), found)
@@ -110,7 +116,9 @@ def _print(house: House, report: Report, name: str, options: argparse.Namespace)
     from seawall.scan import sbom, table
 
     if options.json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+        # Of a local image some texts are still digests, which the encoder does not take for texts.
+        document = msgspec.json.encode(report, enc_hook=str)
+        sys.stdout.buffer.write(msgspec.json.format(document) + b"\n")
     elif options.sbom:
         document = sbom.cyclonedx(
             report.inventory,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from seawall.cli import local
 
 if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.identity.model import User
+
+FILE_OPTION: Final = "--password-file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("name")
     for action in (add, password):
         action.add_argument(
-            "--password-file", type=Path, metavar="FILE", help="its first line (else: asked twice)"
+            FILE_OPTION, type=Path, metavar="FILE", help="its first line (else: asked twice)"
         )
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.epilog = "A new user may nothing until granted: see seawall grant"
@@ -43,7 +45,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                 for user in house.users.list():
                     _print(user, options.json)
             case "add":
-                secret = passphrases.read_new(options.password_file, prompt="Password")
+                secret = passphrases.read_new(
+                    options.password_file, prompt="Password", option=FILE_OPTION
+                )
                 house.users.create(
                     options.name,
                     secret.reveal(),
@@ -52,7 +56,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                 )
                 print(f"added {options.name}")
             case "password":
-                secret = passphrases.read_new(options.password_file, prompt="New password")
+                secret = passphrases.read_new(
+                    options.password_file, prompt="New password", option=FILE_OPTION
+                )
                 house.users.set_password(options.name, secret.reveal(), actor=actor)
                 print(f"the password of {options.name} is changed; their sessions have ended")
             case "disable":
