@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from seawall import audit, policy
+from seawall.app import processes
 from seawall.core import actor as actors
 from seawall.core.actor import Actor
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.model import Admitted
-from seawall.testing import signatures
+from seawall.flows import rejudging, scanning
+from seawall.jobs import queue
+from seawall.oci.names import RepositoryName
+from seawall.testing import images, signatures
 from seawall.testing.clocks import FakeClock
-from seawall.testing.houses import OPERATOR, SHOP, Stage, image
+from seawall.testing.houses import OPERATOR, OTHER, SHOP, Stage, image
+from seawall.trust import cosign
 
 LIN = actors.user("lin")
 
@@ -55,6 +62,15 @@ def kinds(stage: Stage, kind: str) -> list[audit.Entry]:
         return list(audit.read(connection, only=audit.Filter(kinds=(kind,))))
 
 
+def work_without(stage: Stage, *left_out: str) -> None:
+    """Do all work but that of some kinds."""
+    worker = processes.worker(stage.house, processes.duties(stage.house), owner="test")
+    tasks = {kind: task for kind, task in worker.tasks.items() if kind not in left_out}
+    worker = replace(worker, tasks=tasks)
+    while worker.step():
+        pass
+
+
 def test_refuses_everything_while_the_policy_cannot_be_read(clean: Stage) -> None:
     path = clean.house.settings.policy
     path.write_text("version: 1\npolicies: [{name: prod}]\n")
@@ -75,3 +91,104 @@ def test_a_policy_that_cannot_be_read_is_explained_and_fails_no_job(clean: Stage
     verdict = clean.house.judge.judge(SHOP, digest, tag=None).verdict
     assert "seawall policy check" in policy.explain(verdict)
     assert {digest} <= {entry.digest for entry in kinds(clean, "VerdictGiven")}
+
+
+# -- keys
+
+
+def test_a_key_that_is_trusted_no_longer_has_its_images_judged_again(clean: Stage) -> None:
+    assert kinds(clean, "VerdictGiven")[-1].details()["allowed"] is True
+    (key,) = clean.house.trusted_keys.list()
+    clean.house.trusted_keys.distrust(key.key_id, actor=OPERATOR)
+    assert "signed" in reasons(may_run(clean, "shop/app:1"))
+    clean.work()
+    newest = kinds(clean, "VerdictGiven")[-1]
+    assert (SHOP, False) == (newest.repository, newest.details()["allowed"])
+
+
+def test_a_key_that_is_trusted_later_has_its_images_judged_again(stage: Stage) -> None:
+    stage.import_feeds()
+    key, made = signatures.new_key(), image(pillow="11.0")
+    stage.push(SHOP, made, "1")
+    stage.sign(key, SHOP, made, "1")
+    stage.work()
+    assert kinds(stage, "VerdictGiven")[-1].details()["allowed"] is False
+    stage.trust(key)
+    stage.work()
+    assert kinds(stage, "VerdictGiven")[-1].details()["allowed"] is True
+
+
+def test_fewer_patterns_of_a_key_have_what_they_leave_out_judged_again(clean: Stage) -> None:
+    (key,) = clean.house.trusted_keys.list()
+    clean.house.trusted_keys.trust(
+        key.public_pem, name=key.name, patterns=["other/*"], actor=OPERATOR
+    )
+    clean.work()
+    assert kinds(clean, "VerdictGiven")[-1].details()["allowed"] is False
+
+
+def test_a_key_has_only_its_repositories_judged_again_in_portions(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejudging, "REPOSITORIES_BATCH", 2)
+    monkeypatch.setattr(rejudging, "TAGS_BATCH", 2)
+    made = image(pillow="11.0")
+    inside = [RepositoryName(f"shop/app-{n}") for n in range(5)]
+    for name in (*inside, OTHER):
+        stage.push(name, made, "1", "2", "3")
+    stage.work()
+    asked: list[tuple[str, str | None]] = []
+
+    def judge_job(job: queue.Job) -> None:
+        found = msgspec.json.decode(job.payload, type=scanning.ImageJob)
+        asked.append((found.repository, found.tag))
+
+    stage.trust(signatures.new_key(), patterns=("shop/*",))
+    worker = processes.worker(stage.house, processes.duties(stage.house), owner="test")
+    worker = replace(worker, tasks={**worker.tasks, scanning.JUDGE: judge_job})
+    while worker.step():
+        pass
+    assert sorted((str(name), tag) for name in inside for tag in "123") == sorted(asked)
+
+
+# -- what is scanned and judged
+
+
+def test_an_index_is_judged_when_its_image_is_scanned_whichever_comes_first(stage: Stage) -> None:
+    stage.import_feeds()
+    key, made = signatures.new_key(), image(pillow="11.0")
+    stage.trust(key)
+    index = images.index(made)
+    stage.push(SHOP, index, "1")
+    stage.sign(key, SHOP, index, "1")
+    work_without(stage, scanning.SCAN)
+    stage.work()
+    verdicts = [each for each in kinds(stage, "VerdictGiven") if each.digest == index.digest]
+    assert [False, True] == [each.details()["allowed"] for each in verdicts]
+    assert isinstance(may_run(stage, "shop/app:1"), Admitted)
+    again = images.index(made, annotations={"made": "later, of an image that is scanned already"})
+    stage.push(SHOP, again, "2")
+    stage.sign(key, SHOP, again, "2")
+    stage.work()
+    assert isinstance(may_run(stage, "shop/app:2"), Admitted)
+
+
+def test_signatures_are_never_scanned_or_judged(clean: Stage) -> None:
+    digest = clean.house.registry.resolve(SHOP, "1")
+    behind = clean.house.registry.resolve(SHOP, cosign.signature_tag(digest))
+    about = {
+        entry.digest for kind in ("ReportMade", "VerdictGiven") for entry in kinds(clean, kind)
+    }
+    assert digest in about
+    assert behind not in about
+
+
+def test_an_image_that_refers_to_another_is_scanned_like_any(stage: Stage) -> None:
+    stage.import_feeds()
+    made = image(pillow="11.0")
+    stage.push(SHOP, made, "1")
+    layers = images.layer({"etc/os-release": b"ID=debian\nVERSION_ID=12\n"})
+    referrer = images.image(layers, subject=made)
+    stage.push(SHOP, referrer, "debug")
+    stage.work()
+    assert stage.house.reports.latest(referrer.digest) is not None

@@ -18,7 +18,7 @@ from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.distribution import door, tokens
 from seawall.engine import docker
-from seawall.flows import scanning
+from seawall.flows import rejudging, scanning
 from seawall.gate import server as gate
 from seawall.gate.settings import GateSettings
 from seawall.gate.tls import TlsFiles
@@ -92,8 +92,8 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         database=house.database,
         clock=house.clock,
         owner=owner,
-        tasks=house.scanning.tasks() | clockwork.tasks(),
-        rules=scanning.RULES,
+        tasks=house.scanning.tasks() | house.rejudging.tasks() | clockwork.tasks(),
+        rules=scanning.RULES | rejudging.RULES,
     )
 
 

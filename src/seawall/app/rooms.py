@@ -14,6 +14,7 @@ from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.judging import Judge
 from seawall.flows.receipts import GateLog
+from seawall.flows.rejudging import Rejudging
 from seawall.flows.scanning import Scanning
 from seawall.flows.signatures import Signatures
 from seawall.identity.authorities import ServerFiles
@@ -64,6 +65,7 @@ class House:
     judge: Judge
     admission: Admission
     scanning: Scanning
+    rejudging: Rejudging
 
     @classmethod
     def build(cls, settings: Settings, database: Database, clock: Clock = SYSTEM_CLOCK) -> House:
@@ -117,6 +119,7 @@ class House:
                 judge=judge,
                 clock=clock,
             ),
+            rejudging=Rejudging(database=database, registry=registry, clock=clock),
         )
 
     def gate_log(self, engine: str) -> GateLog:

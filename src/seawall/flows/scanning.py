@@ -73,21 +73,28 @@ def image_job(kind: str, repository: str, digest: str, tag: str | None = None) -
     return NewJob(kind=kind, key=key, payload=payload)
 
 
+def signed_by_tag(tag: str) -> str | None:
+    """Return the digest that a `sha256-<hex>.sig` tag holds signatures of."""
+    text = tag.removesuffix(".sig").replace("-", ":", 1)
+    return text if tag.endswith(".sig") and is_digest(text) else None
+
+
 # -- from events to jobs
 
 
 def on_push(entry: audit.Entry) -> Sequence[NewJob]:
-    """A new image is scanned; a new signature has its image judged; an index is judged."""
+    """A new image is scanned, and judged under its tags; a new signature has its image judged."""
     pushed = msgspec.json.decode(entry.body, type=ManifestPushed)
     repository, digest = str(pushed.repository), str(pushed.digest)
-    signed = [subject for tag in pushed.tags if (subject := _signed_by_tag(tag)) is not None]
+    signed = [subject for tag in pushed.tags if (subject := signed_by_tag(tag)) is not None]
+    tags = [tag for tag in pushed.tags if signed_by_tag(tag) is None]
+    jobs = [image_job(JUDGE, repository, subject) for subject in signed]
     if pushed.subject is not None:
-        signed.append(pushed.subject)
-    if signed:  # cosign's tag looks like an image, but holds signatures
-        return [image_job(JUDGE, repository, subject) for subject in signed]
-    jobs = [image_job(SCAN, repository, digest)] if pushed.is_image else []
-    jobs += [image_job(JUDGE, repository, digest, tag) for tag in pushed.tags]
-    return jobs
+        jobs.append(image_job(JUDGE, repository, pushed.subject))
+    # What stands behind cosign's tag looks like an image, but holds signatures.
+    if pushed.is_image and (tags or not signed):
+        jobs.append(image_job(SCAN, repository, digest))
+    return jobs + [image_job(JUDGE, repository, digest, tag) for tag in tags]
 
 
 def on_report(entry: audit.Entry) -> Sequence[NewJob]:
@@ -159,6 +166,10 @@ class Scanning:
         with contextlib.suppress(NotFoundError):
             for tag in self._tags(repository, digest, asked.tag):
                 self._judge(repository, digest, tag)
+        if asked.tag is None:  # a new report: it counts for the indexes of the image, too
+            for index in self.registry.indexes_of(repository, digest):
+                for tag in self._tags(repository, index, None):
+                    self._judge(repository, index, tag)
 
     def rematch_job(self, job: Job) -> None:
         """Queue every image about which the new edition says something else."""
@@ -249,12 +260,6 @@ class Scanning:
                 return
         with self.database.write() as connection:
             audit.record(connection, event, actor=actors.SYSTEM, at=self.clock.now())
-
-
-def _signed_by_tag(tag: str) -> str | None:
-    """Return the digest that a `sha256-<hex>.sig` tag holds signatures of."""
-    text = tag.removesuffix(".sig").replace("-", ":", 1)
-    return text if tag.endswith(".sig") and is_digest(text) else None
 
 
 def _batches(items: Sequence[Digest], size: int) -> Iterator[Sequence[Digest]]:

@@ -238,6 +238,21 @@ def places_of(
     ]
 
 
+def indexes_of(
+    connection: sa.Connection, repository: RepositoryName, child: Digest, limit: int
+) -> list[Digest]:
+    """Return indexes of the repository that name the manifest, in the order of their digests."""
+    c = _sql.manifest_children.c
+    query = (
+        sa.select(c.manifest)
+        .join_from(_sql.manifest_children, _sql.repositories, _repositories.id == c.repository_id)
+        .where(_repositories.name == repository, c.child == child)
+        .order_by(c.manifest)
+        .limit(limit)
+    )
+    return [Digest(digest) for digest in connection.execute(query).scalars()]
+
+
 def needs(
     connection: sa.Connection, repository_id: int, manifest: Digest
 ) -> tuple[dict[Digest, int | None], list[Digest]]:

@@ -202,6 +202,11 @@ class Registry:
         with self._database.read() as connection:
             return _lookup.places_of(connection, digests)
 
+    def indexes_of(self, repository: RepositoryName, child: Digest) -> list[Digest]:
+        """Return the indexes of the repository that name this manifest, at most a page."""
+        with self._database.read() as connection:
+            return _lookup.indexes_of(connection, repository, child, PAGE)
+
     def _look_at(
         self, repository: RepositoryName, digest: Digest, missing: set[Digest]
     ) -> list[Digest]:

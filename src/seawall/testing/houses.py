@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,8 +143,11 @@ class Stage:
             path.write_text(f"{line}\n")
             self.house.advisories.import_file(path, actor=OPERATOR)
 
-    def trust(self, key: PrivateKey, name: str = "release") -> None:
-        self.house.trusted_keys.trust(key.public.pem, name=name, patterns=["**"], actor=OPERATOR)
+    def trust(
+        self, key: PrivateKey, name: str = "release", patterns: Sequence[str] = ("**",)
+    ) -> None:
+        keys = self.house.trusted_keys
+        keys.trust(key.public.pem, name=name, patterns=patterns, actor=OPERATOR)
 
     def sign(self, key: PrivateKey, repository: RepositoryName, made: Image, tag: str) -> None:
         host = self.house.settings.registry_hosts[0]

@@ -6,18 +6,26 @@ from seawall import audit
 
 
 class KeyTrusted(audit.Event, frozen=True, kw_only=True):
-    """A key is trusted from now on, for the repositories that the patterns match."""
+    """A key is trusted from now on, for the repositories that the patterns match.
+
+    `former_patterns` are those that these replace; empty for a new key.
+    """
 
     key_id: str
     name: str
     patterns: tuple[str, ...]
+    former_patterns: tuple[str, ...] = ()
 
 
 class KeyDistrusted(audit.Event, frozen=True, kw_only=True):
-    """A key is no longer trusted: what only it vouched for is vouched for by nobody."""
+    """A key is no longer trusted: what only it vouched for is vouched for by nobody.
+
+    `patterns` are those that it was trusted for.
+    """
 
     key_id: str
     name: str
+    patterns: tuple[str, ...]
 
 
 class ImageSigned(audit.Event, frozen=True, kw_only=True):

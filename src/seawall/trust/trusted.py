@@ -69,7 +69,13 @@ class TrustedKeys:
                     trusted_at=clock.to_text(now),
                 )
             )
-            event = KeyTrusted(key_id=key.key_id, name=name, patterns=key.patterns)
+            former = known.get(key.key_id)
+            event = KeyTrusted(
+                key_id=key.key_id,
+                name=name,
+                patterns=key.patterns,
+                former_patterns=former.patterns if former else (),
+            )
             audit.record(connection, event, actor=actor, at=now)
         return key
 
@@ -83,7 +89,7 @@ class TrustedKeys:
                 )
             columns = _sql.trusted_keys.c
             connection.execute(sa.delete(_sql.trusted_keys).where(columns.key_id == key_id))
-            event = KeyDistrusted(key_id=key.key_id, name=key.name)
+            event = KeyDistrusted(key_id=key.key_id, name=key.name, patterns=key.patterns)
             audit.record(connection, event, actor=actor, at=self._clock.now())
         return key
 
