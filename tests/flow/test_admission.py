@@ -24,6 +24,7 @@ from seawall.testing.houses import OPERATOR, OTHER, SHOP, Stage, image
 from seawall.trust import cosign
 
 LIN = actors.user("lin")
+CONTAINER = "c" * 64
 
 
 @pytest.fixture
@@ -192,3 +193,37 @@ def test_an_image_that_refers_to_another_is_scanned_like_any(stage: Stage) -> No
     stage.push(SHOP, referrer, "debug")
     stage.work()
     assert stage.house.reports.latest(referrer.digest) is not None
+
+
+# -- from the push to the receipt
+
+
+def test_what_is_pushed_signed_and_scanned_runs_and_leaves_a_receipt(clean: Stage) -> None:
+    admitted = may_run(clean, "shop/app:1")
+    assert isinstance(admitted, Admitted)
+    clean.house.gate_log("engine").record(
+        CONTAINER,
+        admitted=admitted,
+        actor=LIN,
+        summary={"image": "shop/app:1", "capabilities": ["CHOWN"], "seccomp": "default"},
+    )
+    receipt = clean.house.receipts.for_container(CONTAINER)
+    assert receipt is not None
+    assert (SHOP, admitted.digest, "user:lin") == (
+        receipt.repository, receipt.digest, receipt.actor,
+    )  # fmt: skip
+    with clean.house.database.read() as connection:
+        (verdict,) = audit.read(connection, after=receipt.verdict - 1, limit=1)
+    assert ("VerdictGiven", admitted.digest) == (verdict.kind, verdict.digest)
+    assert verdict.details()["allowed"] is True
+    (created,) = kinds(clean, "ContainerCreated")
+    assert {"capabilities": ["CHOWN"], "seccomp": "default"} == created.details()["confinement"]
+
+
+def test_a_summary_does_not_make_the_log_grow_with_the_request(clean: Stage) -> None:
+    admitted = may_run(clean, "shop/app:1")
+    assert isinstance(admitted, Admitted)
+    log = clean.house.gate_log("engine")
+    log.record(CONTAINER, admitted=admitted, actor=LIN, summary={"name": "x" * 100_000})
+    (created,) = kinds(clean, "ContainerCreated")
+    assert len(created.body) < 10_000

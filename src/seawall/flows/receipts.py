@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import Final
 
 from seawall import audit
+from seawall.core import strictjson
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import InvalidInputError
@@ -16,6 +18,11 @@ from seawall.fleet.receipts import Receipts
 from seawall.oci.names import Reference
 from seawall.policy.events import AdmissionRefused
 from seawall.store import Database
+
+CONFINEMENT_MAX_BYTES: Final = 4096
+
+SAID_ALREADY: Final = frozenset({"image"})
+"""What the event has a field of its own for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +38,11 @@ class GateLog:
     def record(
         self, container_id: str, *, admitted: Admitted, actor: Actor, summary: dict[str, Json]
     ) -> None:
-        """Write the receipt of a container that the engine created."""
+        """Write the receipt of a container that the engine created.
+
+        `summary` is what the gate made of it; it stands in the event, without what the event says
+        itself, and whole or not at all: it may not grow with the request.
+        """
         self.receipts.record(
             container_id=container_id,
             engine=self.engine,
@@ -40,6 +51,7 @@ class GateLog:
             image_asked=str(admitted.reference),
             verdict=admitted.verdict,
             actor=actor,
+            confinement=_confinement(summary),
         )
 
     def refused(self, *, actor: Actor, action: str, refusal: Refusal) -> None:
@@ -50,6 +62,13 @@ class GateLog:
         )
         with self.database.write() as connection:
             audit.record(connection, event, actor=actor, at=self.clock.now())
+
+
+def _confinement(summary: dict[str, Json]) -> dict[str, Json]:
+    told = {key: value for key, value in summary.items() if key not in SAID_ALREADY}
+    if len(strictjson.encode(told)) > CONFINEMENT_MAX_BYTES:
+        return {"left_out": f"more than {CONFINEMENT_MAX_BYTES} bytes"}
+    return told
 
 
 def _repository(image: str) -> str | None:
