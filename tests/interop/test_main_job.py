@@ -235,7 +235,7 @@ def test_stock_cosign_verifies_what_seawall_signed_here(house: House, version: s
             str(CLIENTS / "bin" / f"cosign{version}"), "verify",
             "--key", str(place.home / f"{key}.pub"), "--insecure-ignore-tlog",
             "--registry-cacert", str(place.trust / "ca.crt"),
-            "--registry-username", "admin", "--registry-password", place.password,
+            "--registry-username=admin", f"--registry-password={place.password}",
             house.image, check=False,
         )  # fmt: skip
         assert is_good == (done.returncode == 0), done.stderr

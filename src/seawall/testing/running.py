@@ -1,4 +1,4 @@
-"""A whole installation, as a person starts it: `seawall up` in front of a real engine.
+"""A whole installation and the programs of its people: `docker` and others in front of its doors.
 
 Commands run as programs of their own, with a home of their own, so that neither the settings of the
 person who runs the tests nor their `docker login` can be seen or changed.
@@ -9,25 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seawall.testing import images
+from seawall.testing import images, installations
 from seawall.testing.images import Entry, Image
-from seawall.testing.registry_server import free_port
 
-READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 40.0
 COMMAND_SECONDS: Final = 120.0
-POLL_SECONDS: Final = 0.05
 KEY_PHRASE: Final = "a passphrase for tests"
 
 DEBIAN: Final = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
@@ -45,7 +38,6 @@ class Installation:
     gate_port: int
     password: str
     """Of the administrator `admin`."""
-    process: subprocess.Popen[bytes]
 
     @property
     def host(self) -> str:
@@ -162,31 +154,20 @@ def installation(directory: Path, engine_socket: Path) -> Iterator[Installation]
 
     Raises AssertionError with what it said when it does not become ready.
     """
-    # The gate's socket lies in it, and paths of sockets are limited to 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="swi-", dir="/tmp") as short:
-        state = Path(short) / "state"
-        state.mkdir(mode=0o700)
-        web_port, gate_port = free_port(), free_port()
-        (state / "seawall.toml").write_text(
-            f"[web]\nport = {web_port}\n[gate]\nport = {gate_port}\n"
-            f'[engine]\nsocket = "{engine_socket}"\n'
+    home = directory / "home"
+    (home / "trust").mkdir(parents=True)
+    engine = f'[engine]\nsocket = "{engine_socket}"\n'
+    with installations.installation(directory, settings=engine) as house:
+        house.start()
+        authority = house.settings.server_authority
+        (home / "trust" / "ca.crt").write_bytes(authority.read_bytes())
+        yield Installation(
+            state=house.state,
+            home=home,
+            web_port=house.web_port,
+            gate_port=house.gate_port,
+            password=house.password,
         )
-        home = directory / "home"
-        (home / "trust").mkdir(parents=True)
-        process, password = _up(state, home, directory / "up.log")
-        try:
-            authority = state / "pki" / "server-ca.pem"
-            (home / "trust" / "ca.crt").write_bytes(authority.read_bytes())
-            yield Installation(
-                state=state,
-                home=home,
-                web_port=web_port,
-                gate_port=gate_port,
-                password=password,
-                process=process,
-            )
-        finally:
-            _stop(process)
 
 
 def debian_image(
@@ -228,32 +209,3 @@ def advisory(package: str, fixed: str) -> str:
             ],
         }
     )
-
-
-def _up(state: Path, home: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "seawall", "up", "--state", str(state)],
-            stdin=subprocess.DEVNULL, stdout=written, stderr=written,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
-    deadline = time.monotonic() + READY_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        said = log.read_text(errors="replace")
-        if "seawall: ready in" in said:
-            shown = re.search(r"^seawall: password +(\S+)$", said, re.MULTILINE)
-            return process, shown[1] if shown else ""
-        time.sleep(POLL_SECONDS)
-    _stop(process)
-    raise AssertionError(f"seawall up did not become ready:\n{log.read_text(errors='replace')}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
