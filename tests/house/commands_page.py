@@ -36,6 +36,7 @@ Exit codes of every command:
 | 2 | the command line or some other input is wrong |
 | 3 | it could not be done now: not running, not reachable, not there, not allowed |
 | 130 | interrupted |
+| 141 | the reader of the output went away |
 """
 
 

@@ -2,13 +2,15 @@
 
 Exit codes, for every command: 0 yes or done; 1 the answer is no (refused, does not verify,
 findings at or above what was asked); 2 the command line or some other input is wrong; 3 it could
-not be done now (not running, not reachable, not allowed).
+not be done now (not running, not reachable, not allowed). Besides, as of other programs: 130
+interrupted, 141 the reader of the output went away. A yes that nobody read is no yes.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ EXIT_DONE: Final = 0
 EXIT_NO: Final = 1
 EXIT_WRONG_INPUT: Final = 2
 EXIT_NOT_NOW: Final = 3
+EXIT_INTERRUPTED: Final = 130
+EXIT_UNREAD: Final = 141
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,19 @@ class CommandModule(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _command(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer must not be tried again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNREAD
+
+
+def _command(arguments: Sequence[str]) -> int:
+    parsed = _parse(arguments)
     if parsed is None:
         _overview().print_help(sys.stderr)
         return EXIT_WRONG_INPUT
@@ -94,10 +110,9 @@ def _run(module: CommandModule, options: argparse.Namespace, state: str | None) 
             print(f"         {error.remedy}", file=sys.stderr)
         return EXIT_WRONG_INPUT if isinstance(error, InvalidInputError) else EXIT_NOT_NOW
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: not an error of ours
-        return EXIT_DONE
+        raise
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         print(f"seawall: {named}{error.strerror or error}", file=sys.stderr)
