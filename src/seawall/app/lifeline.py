@@ -2,7 +2,8 @@
 
 - `ready`: the child writes one byte when it serves.
 - `lifeline`: the supervisor holds the other end and never writes; end of file means that it is
-  gone, however it died, and the child stops too.
+  gone, however it died, and the child stops too. There is nobody then who would end a child that
+  takes too long, so it ends itself: work that is cut off is safe to be done again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ import os
 import select
 import signal
 import threading
+import time
 from dataclasses import dataclass
+from typing import Final
+
+ORPHAN_SECONDS: Final = 3.0
+ORPHAN_EXIT: Final = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,7 @@ class Lifeline:
             def gone() -> None:
                 loop.remove_reader(descriptor)
                 stop.set()
+                threading.Thread(target=_end_in_time, daemon=True).start()
 
             loop.add_reader(descriptor, gone)
         return stop
@@ -62,3 +69,10 @@ class Lifeline:
         poll.register(self.lifeline_descriptor, select.POLLIN)
         poll.poll()
         stop.set()
+        _end_in_time()
+
+
+def _end_in_time() -> None:
+    """End the process if it is still there after `ORPHAN_SECONDS`; runs in a daemon thread."""
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(ORPHAN_EXIT)

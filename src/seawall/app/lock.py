@@ -1,7 +1,9 @@
 """One `seawall up` per state directory.
 
 The lock is a kernel lock on a file, so it vanishes with its holder however that dies; the file's
-text only tells people who holds it.
+text only tells people who holds it. A second lock is inherited by all processes that are started,
+and so lasts until the last of them has ended: the next `seawall up` waits for that, because two
+lives of one worker must never work at the same time.
 """
 
 from __future__ import annotations
@@ -9,10 +11,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from seawall.core.errors import ConflictError
+
+FAMILY_SECONDS: Final = 30.0  # longer than processes take to notice that they are orphans
+POLL_SECONDS: Final = 0.05
 
 
 @contextlib.contextmanager
@@ -37,6 +44,21 @@ def held(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def family(directory: Path, say: Callable[[str], None]) -> Iterator[int]:
+    """Give the descriptor of a lock that the processes of this `seawall up` are to inherit.
+
+    Waits until all processes of an earlier, killed one have ended. Raises ConflictError when they
+    do not.
+    """
+    descriptor = os.open(directory / "family", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_locked(descriptor, directory, say)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def holder(directory: Path) -> int | None:
     """Return the process id of a living holder, or None."""
     try:
@@ -51,6 +73,29 @@ def holder(directory: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _wait_locked(descriptor: int, directory: Path, say: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + FAMILY_SECONDS
+    has_said = False
+    while not _is_locked(descriptor):
+        if time.monotonic() > deadline:
+            raise ConflictError(
+                f"processes of an earlier `seawall up` on {directory.parent} do not end",
+                remedy="end those whose command line names this directory, then start again",
+            )
+        if not has_said:
+            say("waiting for the processes of an earlier `seawall up`, which was killed, to end")
+            has_said = True
+        time.sleep(POLL_SECONDS)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(descriptor: int) -> str:

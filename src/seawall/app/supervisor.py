@@ -28,6 +28,8 @@ FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 30.0
 STEADY_SECONDS: Final = 60.0
 LOG_MAX_BYTES: Final = 16 * 1024 * 1024
+LAST_WORDS_MAX_BYTES: Final = 64 * 1024
+LAST_WORDS_MAX_CHARACTERS: Final = 500
 TICK_SECONDS: Final = 0.2
 
 
@@ -38,6 +40,7 @@ class Child:
     name: str
     arguments: Sequence[str]
     log: Path
+    log_begins: int = 0  # where the words of this life begin in the log
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0  # monotonic seconds
     pause: float = FIRST_PAUSE_SECONDS
@@ -47,10 +50,16 @@ class Child:
 
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
-    """Runs `children` until a signal. `say` is told what people should know."""
+    """Runs `children` until a signal. `say` is told what people should know.
+
+    `family` is a descriptor that every child inherits and nobody reads: its lock tells the next
+    supervisor whether any of them still runs. `program` begins the command line of each.
+    """
 
     children: Sequence[Child]
     say: Callable[[str], None]
+    family: int
+    program: Sequence[str] = (sys.executable, "-m", "seawall")
     _lifeline: tuple[int, int] = field(default=(-1, -1))
     _is_stopping: bool = False
 
@@ -88,9 +97,8 @@ class Supervisor:
                     raise self._failure(next(iter(waiting.values())))
 
     def _failure(self, child: Child) -> UnavailableError:
-        tail = child.log.read_text(errors="replace").strip().splitlines()[-1:]
         return UnavailableError(
-            f"the {child.name} process did not start: {''.join(tail)[:500]}",
+            f"the {child.name} process did not start: {_last_words(child)}",
             remedy=f"read {child.log}",
         )
 
@@ -99,15 +107,16 @@ class Supervisor:
         ready_read, ready_write = os.pipe()
         _rotate(child.log)
         with child.log.open("ab") as log:
+            child.log_begins = log.tell()
             child.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "seawall", *child.arguments,
+                    *self.program, *child.arguments,
                     "--ready-fd", str(ready_write), "--lifeline-fd", str(self._lifeline[0]),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(ready_write, self._lifeline[0]),
+                pass_fds=(ready_write, self._lifeline[0], self.family),
                 env=config.child_environment(),
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops them
             )  # fmt: skip
@@ -165,6 +174,16 @@ class Supervisor:
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
+
+
+def _last_words(child: Child) -> str:
+    """Return the last thing that this life said, with the lines that are indented below it."""
+    with child.log.open("rb") as log:
+        log.seek(child.log_begins)
+        lines = log.read(LAST_WORDS_MAX_BYTES).decode(errors="replace").rstrip().splitlines()
+    begin = max((n for n, line in enumerate(lines) if not line.startswith(" ")), default=0)
+    words = "; ".join(line.strip() for line in lines[begin:])
+    return words.removeprefix("seawall: ")[:LAST_WORDS_MAX_CHARACTERS] or "it said nothing"
 
 
 def _how(code: int) -> str:

@@ -26,10 +26,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     started = time.monotonic()
     _say(f"state in {settings.state}")
     setup.make_directories(settings)
-    with lock.held(settings.run):
+    with lock.held(settings.run), lock.family(settings.run, _say) as family:
         prepared = setup.prepare(settings)
         children = processes.children(settings)
-        supervisor.Supervisor(children=children, say=_say).run(
+        supervisor.Supervisor(children=children, say=_say, family=family).run(
             on_ready=lambda: _announce(settings, prepared, time.monotonic() - started)
         )
         _say("stopped")

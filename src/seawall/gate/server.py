@@ -180,11 +180,16 @@ def _unix_listener(path: Path) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConflictError(
-            f"cannot listen on {path}: {error.strerror}", remedy="name another path for the socket"
+            f"cannot listen on {path}: {_cause(error)}", remedy="name another path for the socket"
         ) from error
     finally:
         os.umask(before)
     return _listening(listener)
+
+
+def _cause(error: OSError) -> str:
+    """Say it in the system's words: Python's name the address again."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _tcp_listener(host: str, port: int) -> socket.socket:
@@ -192,7 +197,7 @@ def _tcp_listener(host: str, port: int) -> socket.socket:
         return _listening(socket.create_server((host, port)))
     except OSError as error:
         raise ConflictError(
-            f"cannot listen on {host}:{port}: {error.strerror}",
+            f"cannot listen on {host} port {port}: {_cause(error)}",
             remedy="choose another port for the gate in seawall.toml",
         ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -98,9 +99,14 @@ async def _listen(
         )
     except OSError as error:
         raise UnavailableError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}",
+            f"cannot listen on {host} port {port}: {_cause(error)}",
             remedy="stop what uses the port, or choose another one",
         ) from error
+
+
+def _cause(error: OSError) -> str:
+    """Say it in the system's words: the event loop's are longer and name the address again."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _addresses(listener: asyncio.Server) -> tuple[tuple[str, int], ...]:

@@ -12,6 +12,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -146,13 +147,26 @@ class Installation:
         served.start()
         return served
 
-    def processes(self) -> dict[str, int]:
-        """Return the ids of all that runs on this state, by name; the supervisor is "up"."""
+    def processes(self) -> dict[int, str]:
+        """Return the names of all that runs on this state, by id; the supervisor is "up"."""
         found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (name := self._name(entry)) is not None:
-                found[name] = int(entry.name)
+                found[int(entry.name)] = name
         return found
+
+    def is_serving(self) -> bool:
+        """Tell whether the web process takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.web_port), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
+    def pid_of(self, name: str) -> int:
+        """Return the id of the one process that has this name."""
+        (pid,) = [pid for pid, other in self.processes().items() if other == name]
+        return pid
 
     @contextlib.contextmanager
     def rooms(self) -> Iterator[rooms.House]:
@@ -200,7 +214,7 @@ class Installation:
                 self.stop()
             except subprocess.TimeoutExpired:
                 self.kill_supervisor()
-        for pid in self.processes().values():
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
