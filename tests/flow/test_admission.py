@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -13,11 +15,15 @@ from seawall import audit, policy
 from seawall.app import processes
 from seawall.core import actor as actors
 from seawall.core.actor import Actor
+from seawall.core.errors import UnavailableError
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.model import Admitted
 from seawall.flows import rejudging, scanning
 from seawall.jobs import queue
 from seawall.oci.names import RepositoryName
+from seawall.scan import inventory, inventory_layer
+from seawall.scan.inventory_facts import LayerFacts
+from seawall.scan.inventory_layer import LayerSource
 from seawall.testing import images, signatures
 from seawall.testing.clocks import FakeClock
 from seawall.testing.houses import OPERATOR, OTHER, SHOP, Stage, image
@@ -25,6 +31,8 @@ from seawall.trust import cosign
 
 LIN = actors.user("lin")
 CONTAINER = "c" * 64
+HOUR = dt.timedelta(hours=1)
+TAKE_DEFAULTS: Final[dict[str, Any]] = dict(inventory.take.__kwdefaults__ or {})
 
 
 @pytest.fixture
@@ -227,3 +235,76 @@ def test_a_summary_does_not_make_the_log_grow_with_the_request(clean: Stage) -> 
     log.record(CONTAINER, admitted=admitted, actor=LIN, summary={"name": "x" * 100_000})
     (created,) = kinds(clean, "ContainerCreated")
     assert len(created.body) < 10_000
+
+
+# -- the scan
+
+
+def test_a_layer_is_read_once_for_all_images_that_hold_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def facts_of(source: LayerSource, *limits: Any, **more: Any) -> LayerFacts:
+        read.append(source.digest)
+        return inventory_layer.facts_of(source, *limits, **more)
+
+    monkeypatch.setattr(inventory, "facts_of", facts_of)
+    stage.push(SHOP, image(pillow="11.0"), "1")
+    stage.push(OTHER, image(pillow="11.1"), "1")
+    stage.work()
+    assert 3 == len(read) == len(set(read))  # one base, two others
+
+
+def test_a_scan_that_has_no_time_left_is_partial_and_its_facts_are_not_kept(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inventory.take, "__kwdefaults__", TAKE_DEFAULTS | {"max_seconds": 0.0})
+    digest = stage.push(SHOP, image(pillow="11.0"), "1")
+    stage.work()
+    report = stage.house.reports.latest(digest)
+    assert report is not None
+    assert report.is_partial
+    assert "scan-complete" in reasons(may_run(stage, "shop/app:1"))
+    monkeypatch.undo()
+    stage.house.scanning.scan(SHOP, digest)
+    report = stage.house.reports.latest(digest)
+    assert report is not None
+    assert not report.is_partial
+
+
+def test_a_component_names_the_instruction_that_brought_it(clean: Stage) -> None:
+    report = clean.house.reports.latest(clean.house.registry.resolve(SHOP, "1"))
+    assert report is not None
+    told = {component.name: component.created_by for component in report.inventory.components}
+    assert {"openssl": "layer 0", "pillow": "layer 1"} == told
+
+
+def test_why_a_scan_fails_is_told_and_forgotten_when_it_succeeds(
+    stage: Stage, clock: FakeClock
+) -> None:
+    stage.import_feeds()
+    made = image(pillow="11.0")
+    digest = stage.push(SHOP, made, "1")
+    worker = processes.worker(stage.house, processes.duties(stage.house), owner="test")
+
+    def scan(_job: queue.Job) -> None:
+        raise UnavailableError("the store of blobs does not answer")
+
+    broken = replace(worker, tasks={**worker.tasks, scanning.SCAN: scan})
+    while broken.step():
+        pass
+    assert "does not answer. It is tried again" in stage.page(digest).scan_note
+    for _ in range(queue.MAX_ATTEMPTS):
+        clock.advance(HOUR)
+        while broken.step():
+            pass
+    assert "does not answer" in stage.page(digest).scan_note
+    assert "tried again" not in stage.page(digest).scan_note
+    job = scanning.image_job(scanning.SCAN, SHOP, digest)
+    with stage.house.database.write() as connection:
+        queue.enqueue(connection, job, now=clock.now())
+    stage.work()
+    assert "" == stage.page(digest).scan_note
+    with stage.house.database.read() as connection:
+        assert queue.last_error(connection, kind=job.kind, key=job.key) is None

@@ -100,12 +100,15 @@ def _report(
             report = house.reports.latest(scanned)
             if report is not None and (before is None or report.scanned_at > before.scanned_at):
                 return report
-            if not is_waiting and report is None:
+            if not is_waiting:
                 break
             bar.spin(f"{deadline - time.monotonic():.0f} s left")
             time.sleep(POLL_SECONDS)
+    with house.database.read() as connection:
+        error = queue.last_error(connection, kind=job.kind, key=job.key)
+    image = f"{repository}@{scanned.short}"
     raise UnavailableError(
-        f"there is no report about {repository}@{scanned.short} yet",
+        f"the scan of {image} failed: {error}" if error else f"no new report about {image} yet",
         remedy="see that `seawall up` runs, and the log of its workers",
     )
 

@@ -32,7 +32,7 @@ from seawall.scan import inventory, inventory_facts
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import AdvisoriesRefreshed, ReportMade
 from seawall.scan.inventory_facts import LayerFacts
-from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.trust.events import ImageSigned
@@ -155,8 +155,8 @@ class Scanning:
             return
         config = self.registry.read_blob(repository, parsed.config.digest, CONFIG_MAX_BYTES)
         sources = [self._source(repository, layer) for layer in parsed.layers]
-        facts = [self._facts(source) for source in sources]
-        found = inventory.combine(sources, facts, config)
+        known = {source.digest: facts for source in sources if (facts := self._known(source))}
+        found = inventory.take(sources, config, known=known, keep=self._keep)
         self.reports.make(digest, found, actor=actors.SYSTEM, repository=repository)
 
     def judge_job(self, job: Job) -> None:
@@ -202,9 +202,7 @@ class Scanning:
                     again = image_job(REMATCH_ONE, repository, digest)
                     queue.enqueue(connection, again, now=self.clock.now())
 
-    def _source(
-        self, repository: RepositoryName, layer: Descriptor, created_by: str = ""
-    ) -> LayerSource:
+    def _source(self, repository: RepositoryName, layer: Descriptor) -> LayerSource:
         def open_layer() -> BinaryIO:
             return self.registry.open_blob(repository, layer.digest)
 
@@ -213,21 +211,20 @@ class Scanning:
             media_type=layer.media_type,
             size=layer.size,
             open=open_layer,
-            created_by=created_by,
         )
 
-    def _facts(self, source: LayerSource) -> LayerFacts:
+    def _known(self, source: LayerSource) -> LayerFacts | None:
         digest = Digest.parse(source.digest)
         stored = self.reports.layer_facts(digest, format=inventory_facts.FACTS_VERSION)
-        known = None if stored is None else inventory_facts.from_bytes(stored)
-        if known is not None:
-            return known
-        facts = facts_of(source)
+        return None if stored is None else inventory_facts.from_bytes(stored)
+
+    def _keep(self, facts: LayerFacts) -> None:
         if facts.is_complete:
             self.reports.store_layer_facts(
-                digest, inventory_facts.to_bytes(facts), format=inventory_facts.FACTS_VERSION
+                Digest.parse(facts.digest),
+                inventory_facts.to_bytes(facts),
+                format=inventory_facts.FACTS_VERSION,
             )
-        return facts
 
     def _tags(
         self, repository: RepositoryName, digest: Digest, asked: str | None

@@ -138,9 +138,12 @@ def renew(connection: sa.Connection, job: Job, *, owner: str, now: dt.datetime) 
 
 
 def finish(connection: sa.Connection, job: Job, *, owner: str) -> None:
-    """Drop the job: its effects are recorded as events."""
+    """Drop the job: its effects are recorded as events. Older failures of the same are over."""
     c = _sql.jobs.c
-    connection.execute(sa.delete(_sql.jobs).where(c.id == job.id, c.lease_owner == owner))
+    done = connection.execute(sa.delete(_sql.jobs).where(c.id == job.id, c.lease_owner == owner))
+    if done.rowcount:
+        same = sa.and_(c.kind == job.kind, c.key == job.key)
+        connection.execute(sa.delete(_sql.jobs).where(same, c.state == "failed"))
 
 
 def fail(connection: sa.Connection, job: Job, *, owner: str, error: str, now: dt.datetime) -> bool:
@@ -153,6 +156,9 @@ def fail(connection: sa.Connection, job: Job, *, owner: str, error: str, now: dt
     mine = sa.and_(c.id == job.id, c.lease_owner == owner)
     if twin is not None:
         connection.execute(sa.delete(_sql.jobs).where(mine))
+        connection.execute(
+            sa.update(_sql.jobs).where(c.id == twin.id).values(error=error[:ERROR_MAX_CHARACTERS])
+        )
         return False
     connection.execute(
         sa.update(_sql.jobs)
@@ -203,6 +209,14 @@ def is_waiting(connection: sa.Connection, *, kind: str, key: str) -> bool:
         ).first()
         is not None
     )
+
+
+def last_error(connection: sa.Connection, *, kind: str, key: str) -> str | None:
+    """Return why the last try of such a job failed; None when none did or a later one succeeded."""
+    c = _sql.jobs.c
+    query = sa.select(c.error).where(c.kind == kind, c.key == key, c.error.is_not(None))
+    error = connection.execute(query.order_by(c.id.desc()).limit(1)).scalar()
+    return None if error is None else str(error)
 
 
 def _is_due(now: dt.datetime) -> sa.ColumnElement[bool]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from seawall.core.clock import Clock
-from seawall.core.errors import UnavailableError
+from seawall.core.errors import SeawallError, UnavailableError
 from seawall.jobs import dispatch, queue
 from seawall.store import Database
 
@@ -77,7 +77,7 @@ class Worker:
             _log.exception("job %s %s failed (attempt %d)", job.kind, job.key, job.attempts)
             with self.database.write() as connection:
                 queue.fail(
-                    connection, job, owner=self.owner, error=repr(error), now=self.clock.now()
+                    connection, job, owner=self.owner, error=_told(error), now=self.clock.now()
                 )
         else:
             with self.database.write() as connection:
@@ -99,3 +99,11 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+
+def _told(error: Exception) -> str:
+    """Say what happened to a person who may not be one of the server's own: no paths."""
+    if isinstance(error, SeawallError):
+        return error.message
+    what = error.strerror if isinstance(error, OSError) else None
+    return what or f"{type(error).__name__}, see the log of the worker"

@@ -47,12 +47,14 @@ def take(
     limits: Limits = DEFAULT_LIMITS,
     max_seconds: float = MAX_SECONDS,
     known: Mapping[str, LayerFacts] | None = None,
+    keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Inventory:
     """Read every layer once, lowest first, and return what the image holds.
 
-    `known` are facts of layers by digest that need not be read again. Raises only what opening or
-    reading a layer raises (IntegrityError, UnavailableError …); trouble inside is a notice.
+    `known` are facts of layers by digest that need not be read again; `keep` is given the facts of
+    each layer that was read, also incomplete ones. Raises only what opening or reading a layer
+    raises (IntegrityError, UnavailableError …) and what `keep` raises; trouble inside is a notice.
     """
     deadline = monotonic() + max_seconds
     facts: dict[str, LayerFacts] = dict(known or {})
@@ -61,6 +63,7 @@ def take(
             seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
             bounded = dataclasses.replace(limits, max_seconds=seconds)
             facts[source.digest] = facts_of(source, bounded, monotonic=monotonic)
+            keep(facts[source.digest])
     ordered = [facts[source.digest] for source in sources]
     end = monotonic() + COMBINE_MAX_SECONDS
     return combine(sources, ordered, config, is_late=lambda: monotonic() > end)

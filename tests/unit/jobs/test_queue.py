@@ -5,6 +5,7 @@ import pytest
 
 from seawall import audit
 from seawall.core.actor import SYSTEM
+from seawall.core.errors import UnavailableError
 from seawall.jobs import dispatch, queue
 from seawall.jobs.worker import Worker
 from seawall.testing.clocks import FakeClock
@@ -181,3 +182,53 @@ def test_work_that_waits_becomes_due_earlier_but_not_later(database, clock):
     assert _claim(database, clock) is None
     clock.advance(dt.timedelta(hours=1))
     assert _claim(database, clock) is not None
+
+
+def _last_error(database):
+    with database.read() as connection:
+        return queue.last_error(connection, kind=JOB.kind, key=JOB.key)
+
+
+def test_the_last_error_of_a_job_stays_until_it_succeeds(database, clock):
+    def fail(_job):
+        raise UnavailableError("the disk is full", remedy="make room")
+
+    _enqueue(database, clock)
+    worker = _worker(database, clock, fail)
+    assert _last_error(database) is None
+    for _ in range(queue.MAX_ATTEMPTS):
+        assert worker.step()
+        assert _last_error(database) == "the disk is full"
+        clock.advance(dt.timedelta(hours=1))
+    assert not worker.step()
+    _enqueue(database, clock)
+    assert _last_error(database) == "the disk is full"
+    assert _worker(database, clock, lambda job: None).step()
+    assert _last_error(database) is None
+    assert _counts(database).failed == 0
+
+
+def test_an_error_survives_the_same_work_being_asked_for_meanwhile(database, clock):
+    _enqueue(database, clock)
+    job = _claim(database, clock)
+    _enqueue(database, clock)
+    with database.write() as connection:
+        queue.fail(connection, job, owner="w1", error="boom", now=clock.now())
+    assert _last_error(database) == "boom"
+    assert _counts(database).queued == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "/var/secret"), "No space left on device"),
+        (KeyError("/var/secret"), "KeyError, see the log of the worker"),
+    ],
+)
+def test_what_is_told_of_an_unexpected_error_names_no_path(database, clock, error, told):
+    def fail(_job):
+        raise error
+
+    _enqueue(database, clock)
+    _worker(database, clock, fail).step()
+    assert _last_error(database) == told

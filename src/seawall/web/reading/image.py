@@ -155,6 +155,9 @@ def _size(stored: StoredManifest, parsed: ParsedManifest) -> int:
 def _scan_note(parsed: ParsedManifest, judged: Judged, report: Report | None) -> str:
     if report is not None:
         return ""
+    if judged.scan_error:
+        again = " It is tried again." if judged.is_pending else ""
+        return f"The scan failed: {judged.scan_error.rstrip('.')}.{again}"
     if judged.is_pending:
         return "The scan waits or runs. Reload this page in a moment."
     if isinstance(parsed, Manifest) and not parsed.is_image:

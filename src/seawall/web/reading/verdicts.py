@@ -41,6 +41,8 @@ class Judged:
     judgement: Judgement
     is_pending: bool
     problem: Reason | None
+    scan_error: str
+    """Why the last try to scan it failed; empty when there is a report, or none failed."""
 
     @property
     def outcome(self) -> Outcome:
@@ -103,16 +105,20 @@ class Verdicts:
             judgement = self._judge.judge(repository, digest, tag=tag)
         except (NotFoundError, IntegrityError):
             return None
+        has_report = judgement.report is not None
+        is_waiting, error = (False, "") if has_report else self._scan(repository, judgement.scanned)
         return Judged(
-            judgement=judgement,
-            is_pending=judgement.report is None and self._waits(repository, judgement.scanned),
-            problem=self._problem,
+            judgement=judgement, is_pending=is_waiting, problem=self._problem, scan_error=error
         )
 
-    def _waits(self, repository: RepositoryName, digest: Digest) -> bool:
+    def _scan(self, repository: RepositoryName, digest: Digest) -> tuple[bool, str]:
+        """Return whether a scan waits or runs, and why the last try failed."""
         job = scanning.image_job(scanning.SCAN, str(repository), str(digest))
         with self._database.read() as connection:
-            return queue.is_waiting(connection, kind=job.kind, key=job.key)
+            return (
+                queue.is_waiting(connection, kind=job.kind, key=job.key),
+                queue.last_error(connection, kind=job.kind, key=job.key) or "",
+            )
 
     def _policy_name(self, repository: RepositoryName) -> str:
         if self._problem is not None:
