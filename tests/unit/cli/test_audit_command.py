@@ -14,7 +14,7 @@ from seawall.cli import audit, main
 
 @pytest.fixture(scope="module")
 def logged(prepared_state, tmp_path_factory):
-    """A database whose log has several entries, made once."""
+    """An installation whose log has several entries, made once."""
     state = tmp_path_factory.mktemp("logged") / "state"
     shutil.copytree(prepared_state, state)
     for words in (
@@ -24,15 +24,14 @@ def logged(prepared_state, tmp_path_factory):
         ("give", "pull", "anonymous", "team/app"),
     ):
         assert 0 == main.main(["grant", *words, "--state", str(state)])
-    return state / "seawall.sqlite"
+    return state
 
 
 @pytest.fixture
 def log(shell, logged):
     """A shell whose log has several entries."""
-    for old in shell.state.glob("seawall.sqlite*"):
-        old.unlink()
-    shutil.copy(logged, shell.state)
+    shutil.rmtree(shell.state)
+    shutil.copytree(logged, shell.state)
     return shell
 
 
