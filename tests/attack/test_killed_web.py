@@ -19,12 +19,12 @@ MOMENTS = [
     Moment(steps=steps, changes=changes)
     for steps, changes in (
         *((1, changes) for changes in range(2)),
-        *((7, changes) for changes in (0, 1, 3, 6)),
-        *((12, changes) for changes in (0, 1, 2, 4)),
+        *((7, changes) for changes in (0, 1, 4)),
+        *((12, changes) for changes in (1, 2, 4)),
         *((16, changes) for changes in (1, 2, 3)),
-        *((21, changes) for changes in (0, 1, 2, 3, 5)),
+        *((21, changes) for changes in (0, 1, 2, 4)),
         *((25, changes) for changes in (1, 2)),
-        *((29, changes) for changes in (0, 1, 2, 3)),
+        *((29, changes) for changes in (0, 1, 2)),
     )
 ]
 
