@@ -156,10 +156,11 @@ def _feeds(settings: Settings, house: rooms.House) -> Iterator[Check]:
     for feed in feeds:
         is_stale = feed.is_stale(house.clock.now(), after=limit)
         error = f"; the last attempt failed: {feed.error}" if feed.error else ""
+        age = f"imported {feed.imported_at[:10]}" if feed.imported_at else "never imported"
         yield Check(
             about="advisories",
             is_well=not is_stale,
-            seen=f"{feed.name}: {feed.records}, imported {feed.imported_at[:10]}{error}",
+            seen=f"{feed.name}: {feed.records}, {age}{error}",
             remedy="seawall feeds update" if is_stale else "",
         )
 

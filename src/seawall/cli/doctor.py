@@ -7,6 +7,7 @@ import json
 import platform
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
 from seawall.cli import local
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from seawall.isolation.probe import Finding
 
 EXEC_SECONDS: Final = 60
+NOTHING_SEEN: Final = ("not seen", "not tried")
 MARKS: Final = {True: "ok", False: "NO", None: "--"}
 
 
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _container(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.app import setup
-    from seawall.core.errors import UnavailableError
+    from seawall.core.errors import NotFoundError, UnavailableError
     from seawall.engine.docker import Docker
     from seawall.isolation import probe
 
@@ -52,14 +54,20 @@ def _container(options: argparse.Namespace, settings: Settings) -> int:
         raise UnavailableError(
             "no engine answers, or there is no docker client", remedy="apt-get install docker.io"
         )
-    pid, granted, pids_limit = _told_by_engine(Docker(socket).inspect(options.container))
+    try:
+        told = Docker(socket).inspect(options.container)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"the engine has no container {options.container}", remedy="see: docker ps"
+        ) from error
+    pid, granted, pids_limit = _told_by_engine(told)
+    said: list[str] = []
 
     def run_inside(words: tuple[str, ...]) -> str:
         command = [program, "-H", f"unix://{socket}", "exec", options.container, *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=EXEC_SECONDS, check=False
-        )
-        return done.stdout
+        out, err = _run_bounded(command)
+        said.extend(f"{out}\n{err}".strip().splitlines()[-1:])
+        return out
 
     findings = probe.prove(
         run_inside,
@@ -70,7 +78,26 @@ def _container(options: argparse.Namespace, settings: Settings) -> int:
     )
     for finding in findings:
         _print_finding(finding, options.json)
+    if all(finding.observed in NOTHING_SEEN for finding in findings if _is_inside(finding)):
+        why = local.printable(" ".join(said)) or "nothing came back"
+        print(f"seawall: nothing could be tried inside: {why}", file=sys.stderr)
+        print("         that needs a shell, and perl or python3, in the image", file=sys.stderr)
     return 0 if all(finding.passed for finding in findings) else 1
+
+
+def _is_inside(finding: Finding) -> bool:
+    return finding.name.startswith("inside")
+
+
+def _run_bounded(command: list[str]) -> tuple[str, str]:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace",
+            timeout=EXEC_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {EXEC_SECONDS} s"
+    return done.stdout, done.stderr
 
 
 def _told_by_engine(container: dict[str, Json]) -> tuple[int, tuple[str, ...], int]:

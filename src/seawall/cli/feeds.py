@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,10 @@ def _update(options: argparse.Namespace, house: House) -> int:
 def _list(options: argparse.Namespace, house: House) -> int:
     limit = dt.timedelta(days=house.settings.options.feeds.stale_after_days)
     now = house.clock.now()
-    for feed in house.advisories.feeds():
+    feeds = house.advisories.feeds()
+    if not feeds:
+        print("no feed is imported yet: seawall feeds update", file=sys.stderr)
+    for feed in feeds:
         is_stale = feed.is_stale(now, after=limit)
         if options.json:
             line = {

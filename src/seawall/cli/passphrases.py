@@ -20,7 +20,7 @@ def read(file: Path | None, *, prompt: str, option: str = "--passphrase-file") -
     """
     if file is not None:
         return read_file(file)
-    _require_terminal(option)
+    _require_terminal(prompt, option)
     return Secret(getpass.getpass(f"{prompt}: "))
 
 
@@ -46,6 +46,8 @@ def read_file(file: Path) -> Secret:
         raise InvalidInputError(f"{file} is not text in UTF-8") from error
 
 
-def _require_terminal(option: str) -> None:
+def _require_terminal(prompt: str, option: str) -> None:
     if not sys.stdin.isatty():
-        raise InvalidInputError("there is no terminal to ask for it", remedy=f"give {option} FILE")
+        raise InvalidInputError(
+            f"there is no terminal to ask at: {prompt}", remedy=f"give {option} FILE"
+        )

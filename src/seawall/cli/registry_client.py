@@ -116,13 +116,20 @@ class RegistryClient:
 
     def get_manifest(self, repository: RepositoryName, reference: str) -> Fetched:
         """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …"""
-        answer = self._call(
-            "GET",
-            f"/v2/{repository}/manifests/{reference}",
-            scope=f"repository:{repository}:pull",
-            headers={"Accept": _ACCEPT},
-            max_bytes=limits.MANIFEST_MAX_BYTES,
-        )
+        try:
+            answer = self._call(
+                "GET",
+                f"/v2/{repository}/manifests/{reference}",
+                scope=f"repository:{repository}:pull",
+                headers={"Accept": _ACCEPT},
+                max_bytes=limits.MANIFEST_MAX_BYTES,
+            )
+        except NotFoundError as error:
+            mark = "@" if is_digest(reference) else ":"
+            raise NotFoundError(
+                f"there is no image {self._host}/{repository}{mark}{reference}",
+                remedy="look at the name and the tag, or push it first",
+            ) from error
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         claimed = answer.headers.get("Docker-Content-Digest", "")
         digest = Digest.of(answer.body)

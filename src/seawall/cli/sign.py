@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seawall.oci.names import Reference
 
 DEFAULT_KEY = "seawall.key"
+MAKE_A_KEY = "name it with --key FILE, or make one: seawall key generate"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.cli import image_signatures, passphrases
+    from seawall.core.errors import NotFoundError
     from seawall.trust import key_files
 
     image = _registry_options.reference(options)
     path = options.key or settings.home.keys / DEFAULT_KEY
+    if not path.exists():  # told before a passphrase is asked for
+        raise NotFoundError(f"there is no key {path}", remedy=MAKE_A_KEY)
     passphrase = passphrases.read(options.passphrase_file, prompt=f"Passphrase of {path}")
     key = key_files.read_private(path, passphrase)
     with _registry_options.open_client(options, image, settings) as client:
