@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-on", choices=SEVERITIES, help="exit with 1 if a finding is at or above this"
     )
     parser.epilog = (
-        "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong input, 3 no such image or\n"
-        "no report in time"
+        "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong input, 3 no such image, no\n"
+        "report in time, or with --fail-on: not all of the image could be judged. A severity that\n"
+        "nobody stated counts as high"
     )
 
 
@@ -141,9 +142,23 @@ def _print(house: House, report: Report, name: str, options: argparse.Namespace)
 
 
 def _exit_code(report: Report, least: str | None) -> int:
+    """Return 1 for findings at or above `least`, 0 when there is none.
+
+    As at the gate, a severity that nobody stated counts as high, and an image that was not judged
+    whole is not a good one. Raises UnavailableError for that.
+    """
+    from seawall.core.errors import UnavailableError
     from seawall.scan.severity import Severity
 
     if least is None:
         return 0
-    threshold = Severity(least).rank
-    return 1 if any(finding.severity.rank >= threshold for finding in report.findings) else 0
+    stated = (finding.severity for finding in report.findings)
+    ranks = {(Severity.HIGH if one is Severity.UNKNOWN else one).rank for one in stated}
+    if any(rank >= Severity(least).rank for rank in ranks):
+        return 1
+    if report.is_partial or report.notices or not report.feeds:
+        raise UnavailableError(
+            f"nothing {least} or worse was found, but not all of the image could be judged",
+            remedy="see what was left out; advisories come with: seawall feeds update",
+        )
+    return 0

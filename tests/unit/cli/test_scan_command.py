@@ -126,6 +126,21 @@ def test_an_image_that_nothing_is_known_about_is_not_called_clean(shell, path):
     assert "no feed of Debian:12 advisories" in done.out
 
 
+def test_refuses_to_pass_an_image_that_could_not_be_judged(shell, path):
+    done = shell("scan", path, "--fail-on", "critical")
+    assert 3 == done.code
+    assert "not all of the image could be judged" in done.err
+    assert "seawall feeds update" in done.err
+
+
+def test_a_severity_that_nobody_stated_counts_as_high(shell, path):
+    record = json.loads(advisory("CVE-2026-3", "libhole", CRITICAL))
+    del record["severity"]
+    assert 0 == shell("feeds", "import", shell.file("holes.jsonl", json.dumps(record))).code
+    for least, code in (("low", 1), ("high", 1), ("critical", 0)):
+        assert code == shell("scan", path, "--fail-on", least).code
+
+
 def test_what_was_scanned_here_is_not_stored(advised, path):
     before = advised("audit", "head").out
     advised("scan", path)
