@@ -14,7 +14,6 @@ import pytest
 from seawall import audit, policy
 from seawall.app import processes
 from seawall.core import actor as actors
-from seawall.core.actor import Actor
 from seawall.core.errors import UnavailableError
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.model import Admitted
@@ -43,32 +42,12 @@ def stage(tmp_path: Path, clock: FakeClock) -> Iterator[Stage]:
 
 @pytest.fixture
 def clean(stage: Stage) -> Stage:
-    """A house with one image that may run: `shop/app:1`."""
-    stage.import_feeds()
-    key, made = signatures.new_key(), image(pillow="11.0")
-    stage.trust(key)
-    stage.push(SHOP, made, "1")
-    stage.sign(key, SHOP, made, "1")
-    stage.work()
-    return stage
-
-
-def named(stage: Stage, name: str) -> str:
-    return f"{stage.house.settings.registry_hosts[0]}/{name}"
-
-
-def may_run(stage: Stage, name: str, actor: Actor = OPERATOR) -> Admitted | Refusal:
-    return stage.house.admission.may_run(named(stage, name), actor=actor)
+    return stage.with_clean_shop()
 
 
 def reasons(answer: Admitted | Refusal) -> dict[str, Reason]:
     assert isinstance(answer, Refusal)
     return {reason.rule: reason for reason in answer.reasons}
-
-
-def kinds(stage: Stage, kind: str) -> list[audit.Entry]:
-    with stage.house.database.read() as connection:
-        return list(audit.read(connection, only=audit.Filter(kinds=(kind,))))
 
 
 def work_without(stage: Stage, *left_out: str) -> None:
@@ -83,14 +62,14 @@ def work_without(stage: Stage, *left_out: str) -> None:
 def test_refuses_everything_while_the_policy_cannot_be_read(clean: Stage) -> None:
     path = clean.house.settings.policy
     path.write_text("version: 1\npolicies: [{name: prod}]\n")
-    reason = reasons(may_run(clean, "shop/app:1"))["policy"]
+    reason = reasons(clean.may_run("shop/app:1"))["policy"]
     assert "policies[0]: 'repositories' is missing" in reason.evidence
     assert "seawall policy check" in reason.remedy
-    newest = kinds(clean, "VerdictGiven")[-1].details()
+    newest = clean.events("VerdictGiven")[-1].details()
     assert (False, "unreadable") == (newest["allowed"], newest["policy"])
 
     path.unlink()
-    assert isinstance(may_run(clean, "shop/app:1"), Admitted)
+    assert isinstance(clean.may_run("shop/app:1"), Admitted)
 
 
 def test_a_policy_that_cannot_be_read_is_explained_and_fails_no_job(clean: Stage) -> None:
@@ -99,19 +78,19 @@ def test_a_policy_that_cannot_be_read_is_explained_and_fails_no_job(clean: Stage
     clean.work()
     verdict = clean.house.judge.judge(SHOP, digest, tag=None).verdict
     assert "seawall policy check" in policy.explain(verdict)
-    assert {digest} <= {entry.digest for entry in kinds(clean, "VerdictGiven")}
+    assert {digest} <= {entry.digest for entry in clean.events("VerdictGiven")}
 
 
 # -- keys
 
 
 def test_a_key_that_is_trusted_no_longer_has_its_images_judged_again(clean: Stage) -> None:
-    assert kinds(clean, "VerdictGiven")[-1].details()["allowed"] is True
+    assert clean.events("VerdictGiven")[-1].details()["allowed"] is True
     (key,) = clean.house.trusted_keys.list()
     clean.house.trusted_keys.distrust(key.key_id, actor=OPERATOR)
-    assert "signed" in reasons(may_run(clean, "shop/app:1"))
+    assert "signed" in reasons(clean.may_run("shop/app:1"))
     clean.work()
-    newest = kinds(clean, "VerdictGiven")[-1]
+    newest = clean.events("VerdictGiven")[-1]
     assert (SHOP, False) == (newest.repository, newest.details()["allowed"])
 
 
@@ -121,10 +100,10 @@ def test_a_key_that_is_trusted_later_has_its_images_judged_again(stage: Stage) -
     stage.push(SHOP, made, "1")
     stage.sign(key, SHOP, made, "1")
     stage.work()
-    assert kinds(stage, "VerdictGiven")[-1].details()["allowed"] is False
+    assert stage.events("VerdictGiven")[-1].details()["allowed"] is False
     stage.trust(key)
     stage.work()
-    assert kinds(stage, "VerdictGiven")[-1].details()["allowed"] is True
+    assert stage.events("VerdictGiven")[-1].details()["allowed"] is True
 
 
 def test_fewer_patterns_of_a_key_have_what_they_leave_out_judged_again(clean: Stage) -> None:
@@ -133,7 +112,7 @@ def test_fewer_patterns_of_a_key_have_what_they_leave_out_judged_again(clean: St
         key.public_pem, name=key.name, patterns=["other/*"], actor=OPERATOR
     )
     clean.work()
-    assert kinds(clean, "VerdictGiven")[-1].details()["allowed"] is False
+    assert clean.events("VerdictGiven")[-1].details()["allowed"] is False
 
 
 def test_a_key_has_only_its_repositories_judged_again_in_portions(
@@ -172,21 +151,21 @@ def test_an_index_is_judged_when_its_image_is_scanned_whichever_comes_first(stag
     stage.sign(key, SHOP, index, "1")
     work_without(stage, scanning.SCAN)
     stage.work()
-    verdicts = [each for each in kinds(stage, "VerdictGiven") if each.digest == index.digest]
+    verdicts = [each for each in stage.events("VerdictGiven") if each.digest == index.digest]
     assert [False, True] == [each.details()["allowed"] for each in verdicts]
-    assert isinstance(may_run(stage, "shop/app:1"), Admitted)
+    assert isinstance(stage.may_run("shop/app:1"), Admitted)
     again = images.index(made, annotations={"made": "later, of an image that is scanned already"})
     stage.push(SHOP, again, "2")
     stage.sign(key, SHOP, again, "2")
     stage.work()
-    assert isinstance(may_run(stage, "shop/app:2"), Admitted)
+    assert isinstance(stage.may_run("shop/app:2"), Admitted)
 
 
 def test_signatures_are_never_scanned_or_judged(clean: Stage) -> None:
     digest = clean.house.registry.resolve(SHOP, "1")
     behind = clean.house.registry.resolve(SHOP, cosign.signature_tag(digest))
     about = {
-        entry.digest for kind in ("ReportMade", "VerdictGiven") for entry in kinds(clean, kind)
+        entry.digest for kind in ("ReportMade", "VerdictGiven") for entry in clean.events(kind)
     }
     assert digest in about
     assert behind not in about
@@ -207,7 +186,7 @@ def test_an_image_that_refers_to_another_is_scanned_like_any(stage: Stage) -> No
 
 
 def test_what_is_pushed_signed_and_scanned_runs_and_leaves_a_receipt(clean: Stage) -> None:
-    admitted = may_run(clean, "shop/app:1")
+    admitted = clean.may_run("shop/app:1")
     assert isinstance(admitted, Admitted)
     clean.house.gate_log("engine").record(
         CONTAINER,
@@ -224,16 +203,16 @@ def test_what_is_pushed_signed_and_scanned_runs_and_leaves_a_receipt(clean: Stag
         (verdict,) = audit.read(connection, after=receipt.verdict - 1, limit=1)
     assert ("VerdictGiven", admitted.digest) == (verdict.kind, verdict.digest)
     assert verdict.details()["allowed"] is True
-    (created,) = kinds(clean, "ContainerCreated")
+    (created,) = clean.events("ContainerCreated")
     assert {"capabilities": ["CHOWN"], "seccomp": "default"} == created.details()["confinement"]
 
 
 def test_a_summary_does_not_make_the_log_grow_with_the_request(clean: Stage) -> None:
-    admitted = may_run(clean, "shop/app:1")
+    admitted = clean.may_run("shop/app:1")
     assert isinstance(admitted, Admitted)
     log = clean.house.gate_log("engine")
     log.record(CONTAINER, admitted=admitted, actor=LIN, summary={"name": "x" * 100_000})
-    (created,) = kinds(clean, "ContainerCreated")
+    (created,) = clean.events("ContainerCreated")
     assert len(created.body) < 10_000
 
 
@@ -265,7 +244,7 @@ def test_a_scan_that_has_no_time_left_is_partial_and_its_facts_are_not_kept(
     report = stage.house.reports.latest(digest)
     assert report is not None
     assert report.is_partial
-    assert "scan-complete" in reasons(may_run(stage, "shop/app:1"))
+    assert "scan-complete" in reasons(stage.may_run("shop/app:1"))
     monkeypatch.undo()
     stage.house.scanning.scan(SHOP, digest)
     report = stage.house.reports.latest(digest)

@@ -11,9 +11,8 @@ import pytest
 from seawall.core.errors import NotFoundError
 from seawall.core.reason import Refusal
 from seawall.engine.model import Admitted
-from seawall.testing import signatures
 from seawall.testing.clocks import FakeClock
-from seawall.testing.houses import OPERATOR, SHOP, Stage, image
+from seawall.testing.houses import OPERATOR, SHOP, Stage
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 
@@ -24,40 +23,25 @@ def stage(tmp_path: Path, clock: FakeClock) -> Iterator[Stage]:
         yield stage
 
 
-def may_run(stage: Stage, name: str) -> Admitted | Refusal:
-    host = stage.house.settings.registry_hosts[0]
-    return stage.house.admission.may_run(f"{host}/{name}", actor=OPERATOR)
-
-
 def test_an_image_without_news_stays_startable(stage: Stage, clock: FakeClock) -> None:
-    stage.import_feeds()
-    key, made = signatures.new_key(), image(pillow="11.0")
-    stage.trust(key)
-    stage.push(SHOP, made, "1")
-    stage.sign(key, SHOP, made, "1")
-    stage.work()
+    stage.with_clean_shop()
     for _ in range(9 * 4):
         clock.advance(6 * HOUR)
         stage.work()
-    assert isinstance(may_run(stage, "shop/app:1"), Admitted)
-    report = stage.house.reports.latest(made.digest)
+    assert isinstance(stage.may_run("shop/app:1"), Admitted)
+    report = stage.house.reports.latest(stage.house.registry.resolve(SHOP, "1"))
     assert report is not None
     assert clock.now() - dt.datetime.fromisoformat(report.scanned_at) <= DAY + 6 * HOUR
 
 
 def test_without_workers_an_image_grows_too_old(stage: Stage, clock: FakeClock) -> None:
-    stage.import_feeds()
-    key, made = signatures.new_key(), image(pillow="11.0")
-    stage.trust(key)
-    stage.push(SHOP, made, "1")
-    stage.sign(key, SHOP, made, "1")
-    stage.work()
+    stage.with_clean_shop()
     clock.advance(8 * DAY)
-    refused = may_run(stage, "shop/app:1")
+    refused = stage.may_run("shop/app:1")
     assert isinstance(refused, Refusal)
     assert ["scan-fresh"] == [reason.rule for reason in refused.reasons]
     stage.work()  # the workers are back: one round makes up for it
-    assert isinstance(may_run(stage, "shop/app:1"), Admitted)
+    assert isinstance(stage.may_run("shop/app:1"), Admitted)
 
 
 def test_uploads_that_nobody_finishes_are_dropped(stage: Stage, clock: FakeClock) -> None:

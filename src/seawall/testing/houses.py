@@ -8,10 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seawall import audit
 from seawall.app import processes, rooms, setup
 from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
+from seawall.core.actor import Actor
 from seawall.core.clock import Clock
+from seawall.core.reason import Refusal
+from seawall.engine.model import Admitted
 from seawall.identity.model import Action
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
@@ -149,20 +153,50 @@ class Stage:
         keys = self.house.trusted_keys
         keys.trust(key.public.pem, name=name, patterns=patterns, actor=OPERATOR)
 
-    def sign(self, key: PrivateKey, repository: RepositoryName, made: Image, tag: str) -> None:
+    def with_clean_shop(self) -> Stage:
+        """Push, sign and scan an image that may run: `shop/app:1`."""
+        self.import_feeds()
+        key, made = signatures.new_key(), image(pillow="11.0")
+        self.trust(key)
+        self.push(SHOP, made, "1")
+        self.sign(key, SHOP, made, "1")
+        self.work()
+        return self
+
+    def may_run(self, name: str, actor: Actor = OPERATOR) -> Admitted | Refusal:
+        """Ask as the gate does for an image of this house, `repository:tag` or `…@digest`."""
+        host = self.house.settings.registry_hosts[0]
+        return self.house.admission.may_run(f"{host}/{name}", actor=actor)
+
+    def events(self, kind: str) -> list[audit.Entry]:
+        """Return what the log holds of one kind, oldest first."""
+        with self.house.database.read() as connection:
+            return list(audit.read(connection, only=audit.Filter(kinds=(kind,))))
+
+    def sign(
+        self,
+        key: PrivateKey,
+        repository: RepositoryName,
+        made: Image,
+        tag: str,
+        *,
+        into: RepositoryName | None = None,
+    ) -> None:
+        """Sign an image of `repository`; the signature can be pushed `into` another."""
         host = self.house.settings.registry_hosts[0]
         subject = Descriptor(
             media_type=made.media_type, digest=made.digest, size=len(made.manifest)
         )
         reference = Reference.parse(f"{host}/{repository}:{tag}")
+        place = into or repository
         for upload in cosign.plan(subject, reference, key, self.house.clock.now()):
             if isinstance(upload, cosign.BlobUpload):
-                incoming = self.house.registry.uploads.whole(repository)
+                incoming = self.house.registry.uploads.whole(place)
                 incoming.write(upload.content)
                 incoming.finish(upload.digest)
             else:
                 self.house.registry.put_manifest(
-                    repository,
+                    place,
                     content=upload.content,
                     content_type=upload.media_type,
                     tags=[upload.tag] if upload.tag else [],
