@@ -44,7 +44,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield _keys(house)
         yield from _feeds(settings, house)
         yield _policy(settings)
-        yield _jobs(house)
+        yield _jobs(settings, house)
         yield _log(house)
 
 
@@ -176,14 +176,16 @@ def _policy(settings: Settings) -> Check:
     return Check(about="policy", is_well=True, seen=seen)
 
 
-def _jobs(house: rooms.House) -> Check:
+def _jobs(settings: Settings, house: rooms.House) -> Check:
     with house.database.read() as connection:
         counts = queue.counts(connection, now=house.clock.now())
     return Check(
         about="jobs",
         is_well=counts.failed == 0,
-        seen=f"{counts.queued} wait, {counts.running} run, {counts.failed} failed for good",
-        remedy="read the logs of the workers" if counts.failed else "",
+        seen=f"{counts.queued} wait, {counts.running} run, {counts.failed} were given up",
+        remedy=f"read {settings.logs}/worker-*.log; the next `seawall up` tries again"
+        if counts.failed
+        else "",
     )
 
 

@@ -12,6 +12,7 @@ from seawall.config import Settings
 from seawall.core.errors import NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.engine import docker
+from seawall.jobs import queue
 from seawall.store import Database, migrate
 
 
@@ -50,6 +51,8 @@ def prepare(settings: Settings) -> Prepared:
         house = rooms.House.build(settings, database)
         password = house.users.ensure_first_administrator()
         rooms.server_files(house)
+        with database.write() as connection:
+            queue.retry_failed(connection, now=house.clock.now())
         return Prepared(
             first_password=None if password is None else Secret(password),
             engine=_engine(settings),

@@ -4,7 +4,8 @@ A worker claims a job for a limited time and renews the lease while it works. Wh
 lease runs out (or the same worker's next life gives it back at its start) and the job is claimed
 again. So every job must be safe to run twice.
 
-States: queued → running → (gone when done) | queued again with back-off | failed for good.
+States: queued → running → (gone when done) | queued again with back-off | failed, until the next
+start tries again.
 """
 
 from __future__ import annotations
@@ -150,14 +151,12 @@ def fail(connection: sa.Connection, job: Job, *, owner: str, error: str, now: dt
     """Queue the job again with back-off, or give up. Returns whether it was given up."""
     c = _sql.jobs.c
     gives_up = job.attempts >= MAX_ATTEMPTS
-    twin = connection.execute(
-        sa.select(c.id).where(c.kind == job.kind, c.key == job.key, c.state == "queued")
-    ).first()
+    twin = _queued_twin(connection, job.kind, job.key)
     mine = sa.and_(c.id == job.id, c.lease_owner == owner)
     if twin is not None:
         connection.execute(sa.delete(_sql.jobs).where(mine))
         connection.execute(
-            sa.update(_sql.jobs).where(c.id == twin.id).values(error=error[:ERROR_MAX_CHARACTERS])
+            sa.update(_sql.jobs).where(c.id == twin).values(error=error[:ERROR_MAX_CHARACTERS])
         )
         return False
     connection.execute(
@@ -183,6 +182,25 @@ def release(connection: sa.Connection, *, owner: str, now: dt.datetime) -> int:
         .values(lease_until=clock.to_text(now - dt.timedelta(microseconds=1)))
     )
     return done.rowcount
+
+
+def retry_failed(connection: sa.Connection, *, now: dt.datetime) -> int:
+    """Queue again what was given up, with all its attempts. Returns how many.
+
+    For when a person starts Seawall anew: deaths that came from outside are no reason to leave
+    work undone for ever, and a job that is itself the cause is given up again.
+    """
+    c = _sql.jobs.c
+    query = sa.select(c.id, c.kind, c.key).where(c.state == "failed").order_by(c.id.desc())
+    failed = connection.execute(query).all()
+    for row in failed:
+        is_this = c.id == row.id
+        if _queued_twin(connection, row.kind, row.key) is None:
+            again = {"state": "queued", "attempts": 0, "run_at": clock.to_text(now)}
+            connection.execute(sa.update(_sql.jobs).where(is_this).values(again))
+        else:
+            connection.execute(sa.delete(_sql.jobs).where(is_this))
+    return len(failed)
 
 
 def counts(connection: sa.Connection, *, now: dt.datetime) -> Counts:
@@ -217,6 +235,13 @@ def last_error(connection: sa.Connection, *, kind: str, key: str) -> str | None:
     query = sa.select(c.error).where(c.kind == kind, c.key == key, c.error.is_not(None))
     error = connection.execute(query.order_by(c.id.desc()).limit(1)).scalar()
     return None if error is None else str(error)
+
+
+def _queued_twin(connection: sa.Connection, kind: str, key: str) -> int | None:
+    """Return the id of the job of this kind and key that waits."""
+    c = _sql.jobs.c
+    query = sa.select(c.id).where(c.kind == kind, c.key == key, c.state == "queued")
+    return connection.execute(query).scalar()
 
 
 def _is_due(now: dt.datetime) -> sa.ColumnElement[bool]:

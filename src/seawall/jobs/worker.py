@@ -89,8 +89,11 @@ class Worker:
 
         def renew() -> None:
             while not done.wait(RENEW_SECONDS):
-                with self.database.write() as connection:
-                    queue.renew(connection, job, owner=self.owner, now=self.clock.now())
+                try:
+                    with self.database.write() as connection:
+                        queue.renew(connection, job, owner=self.owner, now=self.clock.now())
+                except UnavailableError as error:
+                    _log.warning("the lease was not renewed, trying again: %s", error)
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
