@@ -92,8 +92,13 @@ def test_a_pushed_image_is_scanned_refused_unsigned_and_runs_once_it_is_signed(
         "signed: not signed by a trusted key"
     ) in refused.stderr
     assert f"seawall sign {name}\n" in refused.stderr, "the remedy can be copied and run"
+    explained = place.seawall("explain", name, check=False)
+    assert (1, True) == (explained.returncode, "NO    signed" in explained.stdout)
+    assert 1 == place.seawall("verify", name, check=False).returncode
     key = place.make_key("first")
     place.seawall("sign", name, *key)
+    assert "VERIFIED: signed by first" in place.seawall("verify", name).stdout
+    assert json.loads(place.seawall("explain", name, "--json").stdout)["is_allowed"]
     done = place.docker("run", "--rm", name, *GREETING)
     assert "imported\n" == done.stdout
     kinds = [event["event"] for event in place.events("--repository", "main/job")]
