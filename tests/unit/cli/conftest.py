@@ -75,18 +75,20 @@ def prepared_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shell(
-    prepared_state: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def newcomer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
+    """Somebody at a machine where nothing is installed yet."""
     home = tmp_path / "home"
     home.mkdir()
     for name in ("SEAWALL_STATE", "SEAWALL_CONFIG_HOME", "DOCKER_CONFIG", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
-    state = tmp_path / "state"
-    shutil.copytree(prepared_state, state)
-    return Shell(state=state, home=home, capture=capsys)
+    return Shell(state=tmp_path / "state", home=home, capture=capsys)
+
+
+@pytest.fixture
+def shell(newcomer: Shell, prepared_state: Path) -> Shell:
+    shutil.copytree(prepared_state, newcomer.state)
+    return newcomer

@@ -111,8 +111,8 @@ def test_a_certificate_that_could_not_be_written_was_not_issued(desk):
      ("verify", IMAGE), ("serve", "web"), ("serve", "gate"), ("serve", "worker")],
     ids=" ".join,
 )  # fmt: skip
-def test_where_nothing_is_installed_every_command_says_how_to_start(shell, tmp_path, words):
-    done = shell.bare(*words, "--state", str(tmp_path / "none"))
+def test_where_nothing_is_installed_every_command_says_how_to_start(newcomer, tmp_path, words):
+    done = newcomer.bare(*words, "--state", str(tmp_path / "none"))
     assert (3, "") == (done.code, done.out)
     assert f"there is no installation in {tmp_path}/none" in done.err
     assert "start one with `seawall up`, or name its directory with --state" in done.err
@@ -131,12 +131,13 @@ def test_where_nothing_is_installed_every_command_says_how_to_start(shell, tmp_p
         ("\xff", ""),
     ],
 )
-def test_refuses_settings_that_are_not_understood(shell, content, why):
-    (shell.state / "seawall.toml").write_text(content, encoding="latin-1")
+def test_refuses_settings_that_are_not_understood(newcomer, content, why):
+    newcomer.state.mkdir()
+    (newcomer.state / "seawall.toml").write_text(content, encoding="latin-1")
     for words in (("user", "list"), ("up",), ("audit", "verify")):
-        done = shell(*words)
+        done = newcomer(*words)
         assert (2, "") == (done.code, done.out)
-        assert f"{shell.state}/seawall.toml" in done.err
+        assert f"{newcomer.state}/seawall.toml" in done.err
         assert why in done.err
 
 

@@ -28,28 +28,28 @@ def every_parser() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", list(every_parser()), ids=" ".join)
-def test_help_of_every_command_and_action(shell, words):
-    done = shell.bare(*words, "--help")
+def test_help_of_every_command_and_action(newcomer, words):
+    done = newcomer.bare(*words, "--help")
     assert (0, "") == (done.code, done.err)
     assert done.out.startswith(f"usage: seawall {' '.join(words)}")
 
 
-def test_the_overview_names_every_command_but_the_inner_ones(shell):
-    done = shell.bare("--help")
+def test_the_overview_names_every_command_but_the_inner_ones(newcomer):
+    done = newcomer.bare("--help")
     assert 0 == done.code
     for command in main.COMMANDS:
         assert command.is_hidden == (f"\n  {command.name} " not in done.out)
         assert command.is_hidden == (command.summary not in done.out)
 
 
-def test_no_word_at_all_shows_the_overview_as_an_error(shell):
-    done = shell.bare()
+def test_no_word_at_all_shows_the_overview_as_an_error(newcomer):
+    done = newcomer.bare()
     assert (2, "") == (done.code, done.out)
     assert "commands:" in done.err
 
 
-def test_the_version_is_told(shell):
-    assert f"seawall {seawall.__version__}\n" == shell.bare("--version").out
+def test_the_version_is_told(newcomer):
+    assert f"seawall {seawall.__version__}\n" == newcomer.bare("--version").out
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_version_is_told(shell):
               ("--nothing",), ("scan",), ("scan", "x", "--json", "--sbom"), ("scan", "--jso", "x")],
     ids=" ".join,
 )  # fmt: skip
-def test_refuses_words_that_mean_nothing(shell, words):
-    done = shell(*words)
+def test_refuses_words_that_mean_nothing(newcomer, words):
+    done = newcomer(*words)
     assert 2 == done.code
     assert "usage: seawall" in done.err
 

@@ -21,27 +21,35 @@ policies:
 """
 
 
-def test_without_a_file_the_check_says_that_the_built_in_policy_is_in_force(shell):
-    done = shell("policy", "check")
+def in_force(newcomer):
+    """Put the policy where it counts: no more of an installation is needed to show it."""
+    newcomer.state.mkdir(exist_ok=True)
+    (newcomer.state / "policy.yaml").write_text(POLICY)
+
+
+def test_without_a_file_the_check_says_that_the_built_in_policy_is_in_force(newcomer):
+    done = newcomer("policy", "check")
     assert (0, "") == (done.code, done.err)
-    assert f"there is no {shell.state}/policy.yaml: the built-in policy is in force\n" == done.out
-    assert [] == json.loads(shell("policy", "check", "--json").out)
+    assert (
+        f"there is no {newcomer.state}/policy.yaml: the built-in policy is in force\n" == done.out
+    )
+    assert [] == json.loads(newcomer("policy", "check", "--json").out)
 
 
-def test_a_file_that_is_named_must_be_there(shell):
-    done = shell("policy", "check", "other.yaml")
+def test_a_file_that_is_named_must_be_there(newcomer):
+    done = newcomer("policy", "check", "other.yaml")
     assert 3 == done.code
     assert "there is no other.yaml" in done.err
 
 
-def test_the_file_in_force_and_any_other_can_be_checked(shell):
-    other = shell.file("other.yaml", POLICY)
+def test_the_file_in_force_and_any_other_can_be_checked(newcomer):
+    other = newcomer.file("other.yaml", POLICY)
     assert f"production: prod/**\n{other}: 1 policy, no mistakes\n" == (
-        shell("policy", "check", other).out
+        newcomer("policy", "check", other).out
     )
-    (shell.state / "policy.yaml").write_text(POLICY)
-    assert "1 policy, no mistakes" in shell("policy", "check").out
-    checked = json.loads(shell("policy", "check", "--json").out)
+    in_force(newcomer)
+    assert "1 policy, no mistakes" in newcomer("policy", "check").out
+    checked = json.loads(newcomer("policy", "check", "--json").out)
     assert ["production"] == [one["name"] for one in checked]
 
 
@@ -56,15 +64,15 @@ def test_the_file_in_force_and_any_other_can_be_checked(shell):
         (b"\xff\xfe", ""),
     ],
 )
-def test_refuses_a_file_with_a_mistake_and_says_where(shell, content, why):
-    done = shell("policy", "check", shell.file("bad.yaml", content))
+def test_refuses_a_file_with_a_mistake_and_says_where(newcomer, content, why):
+    done = newcomer("policy", "check", newcomer.file("bad.yaml", content))
     assert (2, "") == (done.code, done.out)
     assert why in done.err
     assert "docs/reference/policy.md" in done.err or not why
 
 
-def test_the_rules_of_a_repository_are_shown_in_the_words_of_the_file(shell):
-    (shell.state / "policy.yaml").write_text(POLICY)
+def test_the_rules_of_a_repository_are_shown_in_the_words_of_the_file(newcomer):
+    in_force(newcomer)
     expected = """\
 prod/app: policy production (prod/**)
   enforce  signed           signers: 2  by: release, security  must-name-repository: true
@@ -73,10 +81,10 @@ prod/app: policy production (prod/**)
   audit    scan-complete
   waiver   CVE-2026-1 until 2099-12-31 (alice)
 """
-    assert expected == shell("policy", "show", "prod/app").out
+    assert expected == newcomer("policy", "show", "prod/app").out
 
 
-def test_the_built_in_policy_is_shown_for_what_no_pattern_fits(shell):
+def test_the_built_in_policy_is_shown_for_what_no_pattern_fits(newcomer):
     expected = """\
 team/app: policy built-in (**)
   enforce  content-whole
@@ -85,14 +93,14 @@ team/app: policy built-in (**)
   enforce  scan-complete
   enforce  nothing-fixable  severity: high  unknown-counts-as: high
 """
-    assert expected == shell("policy", "show", "team/app").out
-    (shell.state / "policy.yaml").write_text(POLICY)
-    assert expected == shell("policy", "show", "team/app").out
+    assert expected == newcomer("policy", "show", "team/app").out
+    in_force(newcomer)
+    assert expected == newcomer("policy", "show", "team/app").out
 
 
-def test_the_rules_are_told_as_json_with_what_they_are_set_to(shell):
-    (shell.state / "policy.yaml").write_text(POLICY)
-    shown = json.loads(shell("policy", "show", "prod/app", "--json").out)
+def test_the_rules_are_told_as_json_with_what_they_are_set_to(newcomer):
+    in_force(newcomer)
+    shown = json.loads(newcomer("policy", "show", "prod/app", "--json").out)
     assert {
         "rule": "signed",
         "mode": "enforce",
@@ -105,7 +113,7 @@ def test_the_rules_are_told_as_json_with_what_they_are_set_to(shell):
 
 
 @pytest.mark.parametrize("name", ["A B", "prod/*", "prod/app:1", "../x", ""])
-def test_refuses_to_show_what_is_no_repository(shell, name):
-    done = shell("policy", "show", name)
+def test_refuses_to_show_what_is_no_repository(newcomer, name):
+    done = newcomer("policy", "show", name)
     assert 2 == done.code
     assert "is not a repository name" in done.err
