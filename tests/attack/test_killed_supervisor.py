@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ CHILD_MOMENTS = [
     ("worker-0", Moment(steps=4, changes=3)),
     ("web", Moment(steps=21, changes=2)),
 ]
+FIRST_FILES = [
+    "seawall.sqlite",
+    "keys/tokens.pem",
+    "pki/client-ca.key.pem",
+    "pki/server-ca.key.pem",
+    "pki/server.pem",
+]
+"""What a first start makes, in this order: it is killed when each appears."""
 
 
 def image_of(number: int) -> Image:
@@ -110,3 +119,14 @@ def test_refuses_to_stay_down_when_its_processes_are_killed(tmp_path: Path) -> N
         check(house, client, len(CHILD_MOMENTS))
         assert 0 == house.stop()
         assert {} == house.processes()
+
+
+def test_refuses_to_be_kept_down_by_a_first_start_that_was_killed(tmp_path: Path) -> None:
+    with installation(tmp_path) as house:
+        for name in FIRST_FILES:
+            with subprocess.Popen(house.command("up"), stderr=subprocess.DEVNULL) as up:
+                wait_until((house.state / name).exists, 20)
+                up.kill()
+            wait_until(lambda: not house.processes(), lifeline.ORPHAN_SECONDS + 5)
+        house.start()
+        assert house.seawall("audit", "verify").returncode == 0

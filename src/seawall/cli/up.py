@@ -28,12 +28,23 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     setup.make_directories(settings)
     with lock.held(settings.run), lock.family(settings.run, _say) as family:
         prepared = setup.prepare(settings)
+        _tell_first_password(prepared)
         children = processes.children(settings)
         supervisor.Supervisor(children=children, say=_say, family=family).run(
             on_ready=lambda: _announce(settings, prepared, time.monotonic() - started)
         )
         _say("stopped")
     return 0
+
+
+def _tell_first_password(prepared: Prepared) -> None:
+    """Show it before anything is started: a start that fails must not swallow it."""
+    if prepared.first_password is not None:
+        _say("")
+        _say("first administrator  admin")
+        _say(f"password             {prepared.first_password.reveal()}")
+        _say("shown this once; change it with: seawall user password admin")
+        _say("")
 
 
 def _announce(settings: Settings, prepared: Prepared, seconds: float) -> None:
@@ -50,12 +61,6 @@ def _announce(settings: Settings, prepared: Prepared, seconds: float) -> None:
         _say("                    it is used as soon as it answers")
     for hint in prepared.hints:
         _say(hint)
-    if prepared.first_password is not None:
-        _say("")
-        _say("first administrator  admin")
-        _say(f"password             {prepared.first_password.reveal()}")
-        _say("shown this once; change it with: seawall user password admin")
-        _say("")
     _say(f"ready in {seconds:.1f} s; Ctrl-C stops")
 
 
