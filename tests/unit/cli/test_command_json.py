@@ -43,36 +43,6 @@ def filled(shell, filled_once):
     return shell
 
 
-def test_users_are_listed(filled):
-    expected = [
-        {"name": "admin", "is_administrator": True, "is_disabled": False},
-        {"name": "alice", "is_administrator": False, "is_disabled": False},
-    ]
-    assert expected == filled("user", "list", "--json").lines()
-    assert 0 == filled("user", "disable", "alice").code
-    assert filled("user", "list", "--json").lines()[1]["is_disabled"]
-    assert ["alice", "disabled"] == filled("user", "list").out.splitlines()[1].split()
-    assert 0 == filled("user", "enable", "alice").code
-    assert not filled("user", "list", "--json").lines()[1]["is_disabled"]
-
-
-def test_grants_are_listed(filled):
-    expected = {"subject": "alice", "pattern": "team/*", "actions": ["pull", "push"]}
-    assert [expected] == filled("grant", "list", "--json").lines()
-    assert ["alice", "team/*", "pull,push"] == filled("grant", "list").out.split()
-    assert 0 == filled("grant", "take", "alice", "team/*").code
-    assert "" == filled("grant", "list").out
-
-
-def test_certificates_are_listed_and_revoked(filled):
-    (one,) = filled("client", "list", "--json").lines()
-    assert ("alice", False) == (one["user"], one["is_revoked"])
-    assert [one["serial"], "alice", "until"] == filled("client", "list").out.split()[:3]
-    assert 0 == filled("client", "revoke", one["serial"]).code
-    assert filled("client", "list", "--json").lines()[0]["is_revoked"]
-    assert "revoked" in filled("client", "list").out
-
-
 def test_an_issued_certificate_says_where_it_is_and_how_to_use_it(filled):
     told = json.loads(filled("client", "issue", "admin", "--output", "mine", "--json").out)
     folder = filled.home / "mine"
@@ -93,16 +63,6 @@ def test_keys_are_listed(filled):
     assert ("release", ["team/*"]) == (one["name"], one["patterns"])
     assert one == json.loads(filled("key", "distrust", one["key_id"][:8], "--json").out)
     assert "" == filled("key", "list").out
-
-
-def test_feeds_are_listed(filled):
-    (one,) = filled("feeds", "list", "--json").lines()
-    assert ("holes", 1, False) == (one["name"], one["records"], one["is_stale"])
-    (again,) = filled("feeds", "import", "holes.jsonl", "--json").lines()
-    assert again["is_unchanged"]
-    failed = filled("feeds", "update", "Nope", "--url", "http://127.0.0.1:1", "--json")
-    assert 3 == failed.code
-    assert "Nope" == failed.lines()[0]["feed"]
 
 
 def test_the_doctor_tells_every_check_with_its_remedy(filled):
