@@ -68,11 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _command(sys.argv[1:] if arguments is None else arguments)
         finally:
-            sys.stdout.flush()
+            _flush()
     except BrokenPipeError:
-        # What is still in the buffer must not be tried again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return EXIT_UNREAD
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"seawall: {named}{error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        return EXIT_NOT_NOW
 
 
 def _command(arguments: Sequence[str]) -> int:
@@ -111,12 +115,19 @@ def _run(module: CommandModule, options: argparse.Namespace, state: str | None) 
         return EXIT_WRONG_INPUT if isinstance(error, InvalidInputError) else EXIT_NOT_NOW
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
-        print(f"seawall: {named}{error.strerror or error}", file=sys.stderr)
-        return EXIT_NOT_NOW
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it is None when it was closed from the start
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Empty the buffer: what could not be written is not tried again when the interpreter ends."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _take_state(words: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -88,3 +88,24 @@ def test_a_reader_that_goes_away_is_neither_a_yes_nor_a_mess(shell, words, unbuf
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
     assert (141, b"") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_no_yes(shell, unbuffered):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "seawall", "--state", str(shell.state), "audit", "verify"],
+            stdout=full, stderr=subprocess.PIPE, check=False, timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert (3, b"seawall: No space left on device\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("user list", 0), ("user", 2), ("key show none", 3), ("feeds import none", 3)],
+)
+def test_who_wants_no_output_has_the_code(shell, words, code):
+    command = f"exec {sys.executable} -m seawall --state {shell.state} {words} >&-"
+    done = subprocess.run(["sh", "-c", command], check=False, timeout=60, stderr=subprocess.DEVNULL)
+    assert code == done.returncode
