@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +17,16 @@ from seawall.testing.push_client import PushClient, Way
 
 pytestmark = pytest.mark.timeout(180)
 
-MOMENTS = [
-    Moment(steps=steps, changes=changes)
-    for steps, changes in (
-        *((1, changes) for changes in range(2)),
-        *((7, changes) for changes in (0, 1, 4)),
-        *((12, changes) for changes in (1, 2, 4)),
-        *((16, changes) for changes in (1, 2, 3)),
-        *((21, changes) for changes in (0, 1, 2, 4)),
-        *((25, changes) for changes in (1, 2)),
-        *((29, changes) for changes in (0, 1, 2)),
-    )
-]
+CHANGES = (0, 1, 2, 4)
+MOMENTS = 7  # per way of pushing: from its first step to the answer to its manifest
+
+
+def moments(steps: int, way: int) -> Iterator[Moment]:
+    """Moments all through a push of so many steps; the last ones lie around its manifest."""
+    for n in range(MOMENTS - 2):
+        yield Moment(steps=1 + steps * n // (MOMENTS - 2), changes=CHANGES[(n + way) % 4])
+    yield Moment(steps=steps - 2, changes=1 + way)  # sent, and being written
+    yield Moment(steps=steps, changes=0)  # acknowledged this very moment
 
 
 def image_of(number: int) -> Image:
@@ -56,18 +56,28 @@ def test_refuses_to_lose_what_web_acknowledged_whenever_it_is_killed(tmp_path: P
             progress=killer.step,
             revive=revive,
         )
-        for number, moment in enumerate(MOMENTS):
-            killer.arm(moment)
-            client.push(f"crash/app{number % 3}", "latest", image_of(number), [*Way][number % 3])
+        numbers = itertools.count()
+        for index, way in enumerate(Way):
+            killer.join()
+            web.kill()
+            web.start()
+            client.close()
+            client.ask("GET", "crash/app", "tags/list")  # connected, with a token
+            killer.take_steps()
+            client.push("crash/app", "measured", image_of(next(numbers)), way)
+            for moment in [*moments(killer.take_steps(), index)]:
+                killer.arm(moment)
+                client.push("crash/app", f"t{index}", image_of(next(numbers)), way)
         killer.join()
-        assert len(MOMENTS) == killer.kills
-        assert client.interruptions >= len(MOMENTS) * 3 // 4  # the others hit an idle process
+        pushes = next(numbers)
+        assert pushes - len(Way) == killer.kills
+        assert client.interruptions >= killer.kills * 3 // 4  # the others hit an idle process
         client.close()
         web.kill()
 
         house.start()
         client.progress = client.revive = lambda: None
-        assert len(MOMENTS) == client.check()
+        assert pushes == client.check()
         client.close()
         house.wait_idle()
         assert 0 == house.stop()

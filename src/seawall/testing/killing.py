@@ -42,6 +42,11 @@ class Killer:
         """Kill at `moment`, counted from now."""
         self._moment, self._steps = moment, 0
 
+    def take_steps(self) -> int:
+        """Return how many steps were counted since `arm` or the last call."""
+        steps, self._steps = self._steps, 0
+        return steps
+
     def step(self) -> None:
         """Count one step, and kill when it is time."""
         self._steps += 1
