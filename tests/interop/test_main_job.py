@@ -168,8 +168,22 @@ def test_who_may_not_pull_is_refused_alike_whether_the_image_exists_or_not(
             refused = place.docker(*verb, name, check=False, env=eve)
             assert refused.returncode != 0
             said.append(refused.stderr.replace(name, "IMAGE"))
-        assert f"there is no image IMAGE that {'eve'} may pull" in said[0]
+        assert "there is no image IMAGE that eve may pull" in said[0]
         assert 1 == len(set(said))
+
+
+def test_who_may_not_pull_cannot_run_it_by_digest_or_by_the_engines_id_either(
+    house: House, engine: Engine, eve: dict[str, str], bob: dict[str, str]
+) -> None:
+    place = house.place
+    pinned = f"{place.host}/team/app@{house.digest}"
+    place.docker("pull", house.image)
+    identity = engine.docker("image", "inspect", "-f", "{{.Id}}", house.image).stdout.strip()
+    for name in (pinned, identity, identity.removeprefix("sha256:")[:12]):
+        assert "hello\n" == place.docker("run", "--rm", name, *GREETING, env=bob).stdout
+        refused = place.docker("run", "--rm", name, *GREETING, env=eve, check=False)
+        assert (125, "") == (refused.returncode, refused.stdout)
+        assert "that eve may pull" in refused.stderr
 
 
 def test_a_right_that_is_taken_away_counts_no_more(house: House) -> None:
