@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from seawall import audit, policy
 from seawall.app import processes
+from seawall.cli import scan as scan_command
 from seawall.core import actor as actors
 from seawall.core.errors import UnavailableError
 from seawall.core.reason import Reason, Refusal
@@ -280,6 +282,9 @@ def test_why_a_scan_fails_is_told_and_forgotten_when_it_succeeds(
             pass
     assert "does not answer" in stage.page(digest).scan_note
     assert "tried again" not in stage.page(digest).scan_note
+    options = argparse.Namespace(image=f"{SHOP}:1", again=False, wait=0.0)
+    with pytest.raises(UnavailableError, match="failed: the store of blobs does not answer"):
+        scan_command._report(stage.house, SHOP, digest, options)
     job = scanning.image_job(scanning.SCAN, SHOP, digest)
     with stage.house.database.write() as connection:
         queue.enqueue(connection, job, now=clock.now())
