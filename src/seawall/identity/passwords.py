@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import string
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ MAX_BYTES: Final = 512
 MAX_HASHING: Final = 2
 MAX_WAITING: Final = 6
 HASHING_WAIT_SECONDS: Final = 10.0
-GENERATED_BYTES: Final = 18  # 144 random bits, 24 characters
+GENERATED_CHARACTERS: Final = 24  # of 62 kinds: 142 random bits
+_ALPHABET: Final = string.ascii_letters + string.digits
 
 STRONG: Final = argon2.PasswordHasher(time_cost=2, memory_cost=64 * 1024, parallelism=1)
 
@@ -35,7 +37,7 @@ class Passwords:
         self._hasher = hasher
         self._slots = threading.BoundedSemaphore(MAX_HASHING)
         self._places = threading.BoundedSemaphore(MAX_HASHING + MAX_WAITING)
-        self._dummy = hasher.hash(secrets.token_urlsafe(GENERATED_BYTES))
+        self._dummy = hasher.hash(generate())
 
     def hash(self, password: str) -> str:
         """Return the PHC string of `password`."""
@@ -87,8 +89,8 @@ def check_new(password: str, *, name: str) -> None:
 
 
 def generate() -> str:
-    """Return a random password."""
-    return secrets.token_urlsafe(GENERATED_BYTES)
+    """Return a random password of letters and digits: nothing that a shell or an option minds."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(GENERATED_CHARACTERS))
 
 
 def _normal(password: str) -> bytes:

@@ -39,11 +39,12 @@ def lines(report: Report) -> Iterator[str]:
 def counts(report: Report) -> str:
     """Return the totals in one line."""
     summary = report_model.summarise(report)
-    components = f"{summary.components} components"
+    components = _count(summary.components, "component")
     if not summary.findings:
         return f"no findings in {components}"
     by_severity = ", ".join(f"{n} {name}" for name, n in summary.findings_by_severity.items())
-    return f"{summary.findings} findings in {components}: {by_severity}; {summary.fixable} fixable"
+    findings = _count(summary.findings, "finding")
+    return f"{findings} in {components}: {by_severity}; {summary.fixable} fixable"
 
 
 def plain(text: str, *, max_chars: int = COLUMN_MAX_CHARS) -> str:
@@ -53,6 +54,10 @@ def plain(text: str, *, max_chars: int = COLUMN_MAX_CHARS) -> str:
         for char in text[: max_chars + 1]
     )
     return safe if len(safe) <= max_chars else safe[: max_chars - 1] + "…"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(finding: Finding) -> _Row:
