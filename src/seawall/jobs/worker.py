@@ -6,7 +6,6 @@ kept with the job and tried again; it never ends the loop.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
