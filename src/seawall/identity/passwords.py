@@ -7,6 +7,7 @@ wait, and the rest is refused at once: waiting callers hold threads that others 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import secrets
 import string
@@ -37,7 +38,7 @@ class Passwords:
         self._hasher = hasher
         self._slots = threading.BoundedSemaphore(MAX_HASHING)
         self._places = threading.BoundedSemaphore(MAX_HASHING + MAX_WAITING)
-        self._dummy = hasher.hash(generate())
+        self._dummy = _nobodys_hash(hasher)
 
     def hash(self, password: str) -> str:
         """Return the PHC string of `password`."""
@@ -91,6 +92,17 @@ def check_new(password: str, *, name: str) -> None:
 def generate() -> str:
     """Return a random password of letters and digits: nothing that a shell or an option minds."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(GENERATED_CHARACTERS))
+
+
+def _nobodys_hash(hasher: argon2.PasswordHasher) -> str:
+    """Return the PHC string of a password that nobody has: as slow to check, free to make."""
+    salt, tag = secrets.token_bytes(hasher.salt_len), secrets.token_bytes(hasher.hash_len)
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${_unpadded(salt)}${_unpadded(tag)}"
+
+
+def _unpadded(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii").rstrip("=")
 
 
 def _normal(password: str) -> bytes:

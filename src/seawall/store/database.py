@@ -11,6 +11,7 @@ schema itself is made by the migrations in `seawall.store.migrations`; a test ho
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +94,18 @@ def _foreign_errors() -> Iterator[None]:
             f"the database does not answer: {error.orig}",
             remedy="look at free space and rights of the state directory, then try again",
         ) from error
+    except sa.exc.DatabaseError as error:
+        if not _is_damage(error.orig):
+            raise  # a broken promise of our own statements
+        raise UnavailableError(
+            f"the database is damaged: {error.orig}",
+            remedy="stop Seawall, keep a copy of the file, and restore a backup",
+        ) from error
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Tell a file that is no (or no whole) SQLite database."""
+    return type(error) is sqlite3.DatabaseError
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
