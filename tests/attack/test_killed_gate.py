@@ -19,7 +19,7 @@ from seawall.testing.installations import Installation, Served, installation
 from seawall.testing.killing import Moment, disk
 from seawall.testing.push_client import PushClient, Way
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 REPOSITORY = "crash/run"
 PARTS = 8  # kills spread over the gate's own work on one create

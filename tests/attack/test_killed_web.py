@@ -15,7 +15,7 @@ from seawall.testing.installations import installation
 from seawall.testing.killing import Killer, Moment
 from seawall.testing.push_client import PushClient, Way
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 CHANGES = (0, 1, 2, 4)
 MOMENTS = 7  # per way of pushing: from its first step to the answer to its manifest

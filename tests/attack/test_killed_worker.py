@@ -17,12 +17,12 @@ from seawall.testing.images import Image, Layer
 from seawall.testing.installations import Installation, Served, installation
 from seawall.testing.push_client import PushClient, Way
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 IMAGES = 4
 PACKAGES = 500
 DEATHS = queue.MAX_ATTEMPTS - 1  # a job that sees more deaths is given up as their cause
-LOOK_SECONDS = 20.0
+LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

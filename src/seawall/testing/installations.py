@@ -31,7 +31,7 @@ from seawall.testing.registry_server import free_port
 
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
-WORK_SECONDS: Final = 60.0
+WORK_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.01
 READY: Final = "seawall: ready in"
 
