@@ -347,6 +347,19 @@ async def test_refuses_to_enter_a_container_that_came_behind_the_gates_back(lab:
     assert {"GET /v1.41/containers/other/json"} == set(lab.engine.lines)
 
 
+async def test_refuses_to_start_a_container_whose_creation_was_cut_off(lab: Lab) -> None:
+    full = "e" * 64
+    labels = {"com.seawall.verdict": "7"}
+    lab.engine.answers["GET /containers/cut/json"] = lab.engine.reply(
+        200, {"Id": full, "Config": {"Labels": labels}}
+    )
+    lab.parts.receipts.missing.add(full)
+    answer = await lab.say(b"POST /containers/cut/start HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert 403 == status(answer)
+    assert b"no receipt" in answer
+    assert {"GET /v1.41/containers/cut/json"} == set(lab.engine.lines)
+
+
 async def test_refuses_to_act_on_a_name_that_changed_hands(lab: Lab) -> None:
     """The engine is told the id that was looked at, never the name."""
     await lab.say(b"POST /containers/mine/start HTTP/1.1\r\n" + HOST + b"\r\n")

@@ -243,3 +243,13 @@ def test_an_advisory_changes_the_verdict_of_the_images_that_it_is_about_only(
 
 
 DEBIAN = b'ID=debian\nVERSION_ID="12"\n'
+
+
+def test_a_refused_image_of_another_registry_is_not_filed_under_ours(clean: Stage) -> None:
+    log = clean.house.gate_log("/run/engine.sock")
+    host = clean.house.settings.registry_hosts[0]
+    refusal = Refusal(reasons=(Reason(rule="r", evidence="e", remedy="m"),))
+    for name in ("evil.example:5000/shop/app:1", f"{host}/shop/app:1"):
+        log.refused(actor=LIN, action=f"run {name}", refusal=refusal)
+    filed = [entry.repository for entry in clean.events("AdmissionRefused")]
+    assert [None, str(SHOP)] == filed[-2:]

@@ -125,7 +125,11 @@ class House:
     def gate_log(self, engine: str) -> GateLog:
         """Return what the gate writes to, for the engine at `engine`."""
         return GateLog(
-            database=self.database, receipts=self.receipts, clock=self.clock, engine=engine
+            database=self.database,
+            receipts=self.receipts,
+            clock=self.clock,
+            engine=engine,
+            hosts=self.settings.registry_hosts,
         )
 
 

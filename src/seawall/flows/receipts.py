@@ -34,6 +34,8 @@ class GateLog:
     clock: Clock
     engine: str
     """How the engine behind this gate is called."""
+    hosts: tuple[str, ...]
+    """`host:port` under every name of this registry."""
 
     def record(
         self, container_id: str, *, admitted: Admitted, actor: Actor, summary: dict[str, Json]
@@ -54,14 +56,26 @@ class GateLog:
             confinement=_confinement(summary),
         )
 
+    def has(self, container_id: str) -> bool:
+        """Tell whether the container with this full id has a receipt."""
+        return self.receipts.for_container(container_id) is not None
+
     def refused(self, *, actor: Actor, action: str, refusal: Refusal) -> None:
         """Write a refusal down; `action` is a verb and what it was about."""
         verb, _, target = action.partition(" ")
         event = AdmissionRefused(
-            repository=_repository(target), action=verb, image=target, reasons=refusal.reasons
+            repository=self._repository(target), action=verb, image=target, reasons=refusal.reasons
         )
         with self.database.write() as connection:
             audit.record(connection, event, actor=actor, at=self.clock.now())
+
+    def _repository(self, image: str) -> str | None:
+        """Return the repository, when the image is one of ours: others' stay out of our index."""
+        with contextlib.suppress(InvalidInputError):
+            reference = Reference.parse(image)
+            if reference.host in self.hosts:
+                return str(reference.repository)
+        return None
 
 
 def _confinement(summary: dict[str, Json]) -> dict[str, Json]:
@@ -69,11 +83,3 @@ def _confinement(summary: dict[str, Json]) -> dict[str, Json]:
     if len(strictjson.encode(told)) > CONFINEMENT_MAX_BYTES:
         return {"left_out": f"more than {CONFINEMENT_MAX_BYTES} bytes"}
     return told
-
-
-def _repository(image: str) -> str | None:
-    with contextlib.suppress(InvalidInputError):
-        reference = Reference.parse(image)
-        if reference.host is not None:
-            return reference.repository
-    return None

@@ -31,12 +31,16 @@ class Admission(Protocol):
 
 
 class Receipts(Protocol):
-    """Notes what passed and what did not. Both are called in a thread, under a deadline."""
+    """Notes what passed and what did not. All are called in a thread, under a deadline."""
 
     def record(
         self, container_id: str, *, admitted: Admitted, actor: Actor, summary: dict[str, Json]
     ) -> None:
         """Note a container that the engine created. An error removes the container again."""
+        ...
+
+    def has(self, container_id: str) -> bool:
+        """Tell whether the container with this full id has a receipt."""
         ...
 
     def refused(self, *, actor: Actor, action: str, refusal: Refusal) -> None:

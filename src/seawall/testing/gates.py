@@ -77,6 +77,11 @@ class FakeReceipts:
     written: list[tuple[str, Admitted, Actor, dict[str, Json]]] = field(default_factory=list)
     refusals: list[tuple[Actor, str, Refusal]] = field(default_factory=list)
     failure: Exception | None = None
+    missing: set[str] = field(default_factory=set)
+    """Ids of containers that have no receipt."""
+
+    def has(self, container_id: str) -> bool:
+        return container_id not in self.missing
 
     def record(
         self, container_id: str, *, admitted: Admitted, actor: Actor, summary: dict[str, Json]
