@@ -15,7 +15,7 @@ class Bar:
     """Shows how far one thing is. `show(done, total)`; a total of 0 or None is unknown."""
 
     def __init__(self, label: str, *, is_quiet: bool = False) -> None:
-        self._label = label
+        self.label = label
         self._is_shown = sys.stderr.isatty() and not is_quiet
         self._drawn_at = 0.0
 
@@ -35,12 +35,12 @@ class Bar:
         now = time.monotonic()
         if self._is_shown and now - self._drawn_at >= REDRAW_SECONDS:
             self._drawn_at = now
-            _draw(self._label, done, total)
+            _draw(self.label, done, total)
 
     def spin(self, text: str) -> None:
         """Draw a state without a measure."""
         if self._is_shown:
-            sys.stderr.write(f"\r\033[K{self._label}: {text}")
+            sys.stderr.write(f"\r\033[K{self.label}: {text}")
             sys.stderr.flush()
 
     def clear(self) -> None:
@@ -50,15 +50,27 @@ class Bar:
             sys.stderr.flush()
 
 
-class Bars(Bar):
+class Bars:
     """The same for several named things, one after the other."""
 
     def __init__(self, *, is_quiet: bool = False) -> None:
-        super().__init__("", is_quiet=is_quiet)
+        self._bar = Bar("", is_quiet=is_quiet)
 
-    def show(self, name: str, done: int, total: int | None) -> None:  # type: ignore[override]
-        self._label = name
-        super().show(done, total)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.clear()
+
+    def show(self, name: str, done: int, total: int | None) -> None:
+        """Draw how far the thing called `name` is."""
+        self._bar.label = name
+        self._bar.show(done, total)
 
 
 def _draw(label: str, done: int, total: int | None) -> None:
