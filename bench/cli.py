@@ -26,8 +26,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--clients", type=Path, default=Path(".cache/clients"))
     parser.add_argument(
-        "--verify", nargs="+", metavar="WORD",
-        help="words for `seawall verify` (an image of a running registry, --key …)",
+        "--verify", nargs=argparse.REMAINDER, metavar="WORD",
+        help="last: words for `seawall verify` (an image of a running registry, --key …)",
     )  # fmt: skip
     options = parser.parse_args()
     commands: dict[str, list[str]] = {
