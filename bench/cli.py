@@ -40,9 +40,8 @@ def main() -> None:
         commands["seawall verify IMAGE"] = [str(SEAWALL), "verify", *options.verify]
     if docker := shutil.which("docker"):
         commands["docker --help"] = [docker, "--help"]
-    for program in sorted(options.clients.glob("**/bin/cosign")):
-        version = next((p for p in program.parts if p.startswith("cosign")), "cosign")
-        commands[f"{version} --help"] = [str(program), "--help"]
+    for program in sorted(options.clients.glob("bin/cosign*")):
+        commands[f"{program.name} --help"] = [str(program), "--help"]
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(options.runs):
         for name, words in commands.items():
