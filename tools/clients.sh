@@ -83,13 +83,13 @@ for client in $missing; do
     wanted=$(package_of "$client")
     package=${wanted%/*}
     rm -rf "$work/$client"
-    mkdir -p "$work/$client/root"
+    mkdir -p "$work/$client/tree"
     if ! (cd "$work/$client" && apt-get -q download "$wanted") >"$work/log" 2>&1; then
         tail -n 5 "$work/log" >&2
         fail "cannot download $wanted from $mirror"
     fi
-    dpkg-deb -x "$work/$client/"*.deb "$work/$client/root"
-    install -m 0755 "$work/$client/root/usr/bin/$package" "$directory/bin/.$client"
+    dpkg-deb -x "$work/$client/"*.deb "$work/$client/tree"
+    install -m 0755 "$work/$client/tree/usr/bin/$package" "$directory/bin/.$client"
     "$directory/bin/.$client" version >/dev/null 2>&1 || fail "$client was fetched but does not run here"
     mv "$directory/bin/.$client" "$directory/bin/$client"
     rm -rf "$work/$client"
