@@ -332,7 +332,10 @@ def end(pid: int, program: str) -> None:
     except OSError:
         return
     if is_ours:
-        subprocess.run([*SUDO, "kill", str(pid)], check=False)
+        if SUDO:
+            subprocess.run([*SUDO, "kill", str(pid)], check=False)
+        else:
+            os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not running(pid), 30, f"{program} ({pid}) does not end")
 
 
