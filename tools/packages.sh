@@ -7,6 +7,9 @@ needed=""
 need() { # need PROGRAM PACKAGE
   command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/usr/bin/$1" ] || needed="$needed $2"
 }
+need_package() { # need_package PACKAGE: for what brings no program
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] || needed="$needed $1"
+}
 
 for step in "$@"; do
   case $step in
@@ -27,6 +30,8 @@ for step in "$@"; do
       need docker-registry docker-registry
       need mmdebstrap mmdebstrap
       need chromium chromium
+      need_package fonts-liberation
+      need_package libatomic1 # the driver of the browser tests
       ;;
     *) echo "tools/packages.sh: unknown step '$step'" >&2; exit 2 ;;
   esac
