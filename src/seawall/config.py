@@ -168,7 +168,16 @@ def _default_state() -> Path:
 
 
 def _user_home() -> Path:
-    return Path(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    return Path(os.environ.get("HOME") or _account()[1])
+
+
+def _account() -> tuple[str, str]:
+    """Login and home; a container's user often has no entry, and gets its number and `/`."""
+    try:
+        entry = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return f"uid{os.geteuid()}", "/"
+    return entry.pw_name, entry.pw_dir
 
 
 def _home() -> Home:
@@ -178,7 +187,7 @@ def _home() -> Home:
     return Home(
         keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
         docker=Path(docker) if docker else home / ".docker",
-        login=pwd.getpwuid(os.geteuid()).pw_name,
+        login=_account()[0],
     )
 
 

@@ -162,6 +162,8 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     # A resumed session would skip the check of the certificate's dates: every handshake is whole.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
+    # Some distributions' Python takes a connection that was cut for one that was closed.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     try:
         context.load_cert_chain(files.certificate, files.key)
         context.load_verify_locations(files.client_ca)

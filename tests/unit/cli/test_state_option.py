@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall import config
 from seawall.cli import main
 
 COMMANDS = [
@@ -108,3 +109,13 @@ def test_up_is_told_too(tmp_path: Path, shell):
     done = shell.bare("up", "--state", "/proc/nothing")
     assert 3 == done.code
     assert "choose another one with --state" in done.err
+
+
+def test_a_user_without_an_account_entry_has_a_home_and_a_name(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("SEAWALL_STATE", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 3_999_999_999)
+    settings = config.load()
+    assert Path("/.local/state/seawall") == settings.state
+    assert "uid3999999999" == settings.home.login
