@@ -114,9 +114,7 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 # -- verifying
 
 
-def is_included(
-    leaf: bytes, *, index: int, size: int, root: bytes, path: Sequence[bytes]
-) -> bool:
+def is_included(leaf: bytes, *, index: int, size: int, root: bytes, path: Sequence[bytes]) -> bool:
     """Tell whether `path` proves that `leaf` stands at `index` (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size <= MAX_SIZE or not _are_hashes([leaf, root, *path]):
         return False
@@ -199,9 +197,7 @@ def _inclusion_ranges(index: int, start: int, end: int) -> list[tuple[int, int]]
     return ranges[::-1]
 
 
-def _consistency_ranges(
-    first: int, start: int, end: int, is_whole: bool
-) -> list[tuple[int, int]]:
+def _consistency_ranges(first: int, start: int, end: int, is_whole: bool) -> list[tuple[int, int]]:
     """SUBPROOF(m, D[n], b) of RFC 9162, 2.1.4.1, as ranges of leaves; `first` counts from 0."""
     ranges: list[tuple[int, int]] = []
     while first < end:

@@ -203,9 +203,7 @@ def is_signed_by_log(note: Note, key: PublicKey) -> bool:
 # -- witnesses
 
 
-def cosign(
-    text: str, *, name: str, key: nacl.signing.SigningKey, now: dt.datetime
-) -> Signature:
+def cosign(text: str, *, name: str, key: nacl.signing.SigningKey, now: dt.datetime) -> Signature:
     """Return a witness's line for the text of a checkpoint (tlog-cosignature)."""
     seconds = int(now.timestamp())
     signed = key.sign(_cosigned(text, seconds)).signature
