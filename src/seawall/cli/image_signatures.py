@@ -82,7 +82,7 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign_until_seen(client, reference, target, key, now, log),
+            is_new=_sign_until_seen(client, reference, target, key, now, log=log),
         )
         for target in (image.descriptor, *_platforms(image))
     )
@@ -150,6 +150,7 @@ def _sign_until_seen(
     target: Descriptor,
     key: Signer,
     now: dt.datetime,
+    *,
     log: bundle.Log | None,
 ) -> bool:
     """Sign until the registry shows our signature; tell whether there was anything to do.

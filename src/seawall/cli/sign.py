@@ -6,28 +6,19 @@ import argparse
 import datetime as dt
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options
+from seawall.cli import _registry_options, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
     from seawall.config import Settings
     from seawall.oci.names import Reference
 
-DEFAULT_KEY = "seawall.key"
-MAKE_A_KEY = "name it with --key FILE, or make one: seawall key generate"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _registry_options.add(parser)
-    parser.add_argument(
-        "--key", type=Path, metavar="FILE", help="private key (default: the one of `key generate`)"
-    )
-    parser.add_argument(
-        "--passphrase-file", type=Path, metavar="FILE", help="passphrase of the key (else: asked)"
-    )
+    signers.add_arguments(parser)
     parser.add_argument(
         "--no-log", action="store_true", help="do not enter the signature into the registry's log"
     )
@@ -41,30 +32,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import image_signatures, passphrases
+    from seawall.cli import image_signatures
     from seawall.cli.log_client import LogClient
-    from seawall.core.errors import NotFoundError
-    from seawall.trust import key_files
 
     image = _registry_options.reference(options)
-    path = options.key or settings.home.keys / DEFAULT_KEY
-    if not path.exists():  # told before a passphrase is asked for
-        raise NotFoundError(f"there is no key {path}", remedy=MAKE_A_KEY)
-    passphrase = passphrases.read(options.passphrase_file, prompt=f"Passphrase of {path}")
-    key = key_files.read_private(path, passphrase)
+    keys = signers.open_signers(options.keys, options, settings)
     with _registry_options.open_client(options, image, settings) as client:
         log = None if options.no_log else LogClient(client).find()
-        done = image_signatures.sign_image(
-            client,
-            image,
-            key,
-            dt.datetime.now(dt.UTC),
-            log=None if log is None else log.entering(image),
-        )
-    logged_in = None if log is None else log.origin
-    if logged_in is None and not options.no_log:
-        print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
-    _print(image, key.public.key_id, done, options.json, logged_in)
+        if log is None and not options.no_log:
+            print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
+        entering = None if log is None else log.entering(image)
+        for key in keys:
+            now = dt.datetime.now(dt.UTC)
+            done = image_signatures.sign_image(client, image, key, now, log=entering)
+            origin = None if log is None else log.origin
+            _print(image, key.public.key_id, done, options.json, origin)
     return 0
 
 
