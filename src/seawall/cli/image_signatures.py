@@ -63,9 +63,16 @@ class Judged:
 
 
 def sign_image(
-    client: RegistryClient, reference: Reference, key: Signer, now: dt.datetime
+    client: RegistryClient,
+    reference: Reference,
+    key: Signer,
+    now: dt.datetime,
+    *,
+    log: bundle.Log | None = None,
 ) -> tuple[Signed, ...]:
     """Sign the image; of an index, the index and the manifest of each platform.
+
+    With a `log`, each new bundle is entered there and holds the proof.
 
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
@@ -75,7 +82,7 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign_until_seen(client, reference, target, key, now),
+            is_new=_sign_until_seen(client, reference, target, key, now, log=log),
         )
         for target in (image.descriptor, *_platforms(image))
     )
@@ -143,6 +150,8 @@ def _sign_until_seen(
     target: Descriptor,
     key: Signer,
     now: dt.datetime,
+    *,
+    log: bundle.Log | None,
 ) -> bool:
     """Sign until the registry shows our signature; tell whether there was anything to do.
 
@@ -158,6 +167,7 @@ def _sign_until_seen(
             now,
             existing=found.artifacts,
             tag_manifest=found.tag_manifest,
+            log=log,
         )
         if not uploads:
             return attempt > 0

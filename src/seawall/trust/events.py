@@ -91,3 +91,30 @@ class TreeKeyIssued(audit.Event, frozen=True, kw_only=True):
     gun: str
     role: str
     key_id: str
+
+
+class SignatureLogged(audit.Event, frozen=True, kw_only=True):
+    """A signer entered a signature into the transparency log, as entry `number`."""
+
+    key_id: str
+    number: int
+
+
+class WitnessAccepted(audit.Event, frozen=True, kw_only=True):
+    """Co-signatures of the log's checkpoints by this key are kept from now on."""
+
+    name: str
+    key: str
+
+
+class WitnessDropped(audit.Event, frozen=True, kw_only=True):
+    """Co-signatures by this witness are kept no longer."""
+
+    name: str
+
+
+class CheckpointCosigned(audit.Event, frozen=True, kw_only=True):
+    """A witness co-signed the log's checkpoint of `size` entries."""
+
+    witness: str
+    size: int
