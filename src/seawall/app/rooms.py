@@ -28,6 +28,7 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.trusted import TrustedKeys
 
 TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
@@ -76,6 +77,7 @@ class House:
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
+            authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
         judge = Judge(
