@@ -31,6 +31,7 @@ from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.trust import at_rest
 from seawall.trust.at_rest import SealingKey
+from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.witnesses import Witnesses
 from seawall.trust.server_keys import ServerKeys
@@ -87,6 +88,7 @@ class House:
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
+            authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
         judge = Judge(

@@ -1,4 +1,4 @@
-"""What happens when a key is trusted or is no longer: what it could vouch for is judged again.
+"""When a key or an authority is trusted or is no longer, what it could vouch for is judged again.
 
 The gate needs none of this, it judges anew each time. The log does: it must not say of an image
 that it is allowed when nobody vouches for it any more. A portion of repositories is one job, which
@@ -26,7 +26,12 @@ from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
 from seawall.store import Database
-from seawall.trust.events import KeyDistrusted, KeyTrusted
+from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
+    KeyDistrusted,
+    KeyTrusted,
+)
 
 REJUDGE: Final = "rejudge"
 REPOSITORIES_BATCH: Final = 50
@@ -40,17 +45,21 @@ class PatternsJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: str = ""
 
 
-def on_key(entry: audit.Entry) -> Sequence[NewJob]:
-    """A key that is trusted, trusted otherwise or no more has its repositories judged again."""
-    changed: KeyTrusted | KeyDistrusted
-    if entry.kind == KeyTrusted.kind():
-        changed = msgspec.json.decode(entry.body, type=KeyTrusted)
-        return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
-    changed = msgspec.json.decode(entry.body, type=KeyDistrusted)
-    return [_patterns_job(changed.patterns)]
+class _Patterns(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events below have in common."""
+
+    patterns: tuple[str, ...]
+    former_patterns: tuple[str, ...] = ()
 
 
-RULES: Final = {KeyTrusted.kind(): on_key, KeyDistrusted.kind(): on_key}
+def on_trust(entry: audit.Entry) -> Sequence[NewJob]:
+    """What is trusted, trusted otherwise or no more has its repositories judged again."""
+    changed = msgspec.json.decode(entry.body, type=_Patterns)
+    return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
+
+
+_CHANGES: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
+RULES: Final = {change.kind(): on_trust for change in _CHANGES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

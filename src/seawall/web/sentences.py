@@ -20,6 +20,8 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
@@ -139,6 +141,17 @@ def _(event: KeyTrusted) -> str:
 @of.register
 def _(event: KeyDistrusted) -> str:
     return f"trusts the key {_cut(event.name)} no longer"
+
+
+@of.register
+def _(event: AuthorityTrusted) -> str:
+    named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
+    return f"trusted the authority {named} for {_listed(list(event.patterns))}"
+
+
+@of.register
+def _(event: AuthorityDistrusted) -> str:
+    return f"trusts the authority {_cut(event.name)} no longer"
 
 
 @of.register
