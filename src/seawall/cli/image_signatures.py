@@ -24,7 +24,7 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import cosign, proof, referrers, simple_signing
+from seawall.trust import bundle, cosign, proof, referrers, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
 from seawall.trust.model import (
     SignatureFormat,

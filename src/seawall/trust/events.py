@@ -10,13 +10,15 @@ from seawall import audit
 class KeyTrusted(audit.Event, frozen=True, kw_only=True):
     """A key is trusted from now on, for the repositories that the patterns match.
 
-    `former_patterns` are those that these replace; empty for a new key.
+    `former_patterns` are those that these replace; empty for a new key. `hardware` is what a proven
+    attestation says of the device that keeps it; empty when there is none.
     """
 
     key_id: str
     name: str
     patterns: tuple[str, ...]
     former_patterns: tuple[str, ...] = ()
+    hardware: str = ""
 
 
 class KeyDistrusted(audit.Event, frozen=True, kw_only=True):
