@@ -76,6 +76,7 @@ class Judge:
             content=self._content(repository, digest),
             signatures=_signatures(proof),
             scan=_scan_of_all(reports),
+            tree=policy.Tree(state=policy.TreeState.UNPINNED),
         )
         return Judgement(
             tag=tag,
