@@ -26,9 +26,9 @@ from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
 from seawall.trust import bundle, cosign, proof, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
-from seawall.trust.keys import PrivateKey
 from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
 from seawall.trust.proof import Proof
+from seawall.trust.signing import Signer
 
 MAX_PLATFORMS: Final = 256
 MAX_ATTEMPTS: Final = 4
@@ -63,7 +63,7 @@ class Judged:
 
 
 def sign_image(
-    client: RegistryClient, reference: Reference, key: PrivateKey, now: dt.datetime
+    client: RegistryClient, reference: Reference, key: Signer, now: dt.datetime
 ) -> tuple[Signed, ...]:
     """Sign the image; of an index, the index and the manifest of each platform.
 
@@ -141,7 +141,7 @@ def _sign_until_seen(
     client: RegistryClient,
     reference: Reference,
     target: Descriptor,
-    key: PrivateKey,
+    key: Signer,
     now: dt.datetime,
 ) -> bool:
     """Sign until the registry shows our signature; tell whether there was anything to do.

@@ -5,28 +5,19 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options
+from seawall.cli import _registry_options, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
     from seawall.config import Settings
     from seawall.oci.names import Reference
 
-DEFAULT_KEY = "seawall.key"
-MAKE_A_KEY = "name it with --key FILE, or make one: seawall key generate"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _registry_options.add(parser)
-    parser.add_argument(
-        "--key", type=Path, metavar="FILE", help="private key (default: the one of `key generate`)"
-    )
-    parser.add_argument(
-        "--passphrase-file", type=Path, metavar="FILE", help="passphrase of the key (else: asked)"
-    )
+    signers.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
@@ -36,19 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import image_signatures, passphrases
-    from seawall.core.errors import NotFoundError
-    from seawall.trust import key_files
+    from seawall.cli import image_signatures
 
     image = _registry_options.reference(options)
-    path = options.key or settings.home.keys / DEFAULT_KEY
-    if not path.exists():  # told before a passphrase is asked for
-        raise NotFoundError(f"there is no key {path}", remedy=MAKE_A_KEY)
-    passphrase = passphrases.read(options.passphrase_file, prompt=f"Passphrase of {path}")
-    key = key_files.read_private(path, passphrase)
+    keys = signers.open_signers(options.keys, options, settings)
     with _registry_options.open_client(options, image, settings) as client:
-        done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
-    _print(image, key.public.key_id, done, options.json)
+        for key in keys:
+            done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
+            _print(image, key.public.key_id, done, options.json)
     return 0
 
 

@@ -21,8 +21,9 @@ from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.trust import simple_signing
-from seawall.trust.keys import PrivateKey, PublicKey
+from seawall.trust.keys import PublicKey
 from seawall.trust.model import Claims, NamedImage
+from seawall.trust.signing import Signer
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
@@ -70,7 +71,7 @@ def build_statement(digest: Digest, image: Reference, now: dt.datetime) -> bytes
     )
 
 
-def build(statement: bytes, key: PrivateKey) -> bytes:
+def build(statement: bytes, key: Signer) -> bytes:
     """Return the bundle: the statement, signed."""
     signature = key.sign(pre_authentication_encoding(PAYLOAD_TYPE, statement))
     return strictjson.encode(

@@ -24,8 +24,9 @@ from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Manifest
 from seawall.oci.names import Reference, Tag
 from seawall.trust import bundle, payloads, simple_signing
-from seawall.trust.keys import PrivateKey, PublicKey
+from seawall.trust.keys import PublicKey
 from seawall.trust.model import Claims, NamedImage, SignatureFormat, UnverifiedSignature
+from seawall.trust.signing import Signer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
 MAX_LAYERS: Final = 64
@@ -81,7 +82,7 @@ class TagLayer:
 def plan(
     image: Descriptor,
     reference: Reference,
-    key: PrivateKey,
+    key: Signer,
     now: dt.datetime,
     *,
     existing: Sequence[UnverifiedSignature] = (),
@@ -163,7 +164,7 @@ def bundle_layer(referrer: bytes, subject: Digest) -> Descriptor | None:
 def _plan_tag(
     digest: Digest,
     reference: Reference,
-    key: PrivateKey,
+    key: Signer,
     now: dt.datetime,
     tag_manifest: bytes | None,
 ) -> list[Upload]:
@@ -225,7 +226,7 @@ def _existing_layers(tag_manifest: bytes | None) -> tuple[dict[str, Json], list[
 
 
 def _plan_bundle(
-    image: Descriptor, reference: Reference, key: PrivateKey, now: dt.datetime
+    image: Descriptor, reference: Reference, key: Signer, now: dt.datetime
 ) -> list[Upload]:
     content = bundle.build(bundle.build_statement(image.digest, reference, now), key)
     annotations = {
