@@ -1,4 +1,4 @@
-"""What happens when a key is trusted or is no longer: what it could vouch for is judged again.
+"""What happens when it changes who may vouch: what they could vouch for is judged again.
 
 The gate needs none of this, it judges anew each time. The log does: it must not say of an image
 that it is allowed when nobody vouches for it any more. A portion of repositories is one job, which
@@ -26,7 +26,7 @@ from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
 from seawall.store import Database
-from seawall.trust.events import KeyDistrusted, KeyTrusted
+from seawall.trust.events import KeyDistrusted, KeyTrusted, RootPinned, RootUnpinned
 
 REJUDGE: Final = "rejudge"
 REPOSITORIES_BATCH: Final = 50
@@ -50,7 +50,17 @@ def on_key(entry: audit.Entry) -> Sequence[NewJob]:
     return [_patterns_job(changed.patterns)]
 
 
-RULES: Final = {KeyTrusted.kind(): on_key, KeyDistrusted.kind(): on_key}
+def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
+    """A pin that is made or taken away has its repository judged again."""
+    return [] if entry.repository is None else [_patterns_job([entry.repository])]
+
+
+RULES: Final = {
+    KeyTrusted.kind(): on_key,
+    KeyDistrusted.kind(): on_key,
+    RootPinned.kind(): on_repository,
+    RootUnpinned.kind(): on_repository,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

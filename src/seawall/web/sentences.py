@@ -19,7 +19,15 @@ from seawall.identity import events as identity
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
-from seawall.trust.events import ImageSigned, KeyDistrusted, KeyTrusted
+from seawall.trust.events import (
+    ImageSigned,
+    KeyDistrusted,
+    KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeAdvanced,
+    TreeRefused,
+)
 
 TEXT_MAX_CHARACTERS: Final = 200
 
@@ -133,6 +141,30 @@ def _(event: KeyDistrusted) -> str:
 
 
 @of.register
+def _(event: RootPinned) -> str:
+    what = f"the root with the keys {_keys(event.root_keys)}"
+    if event.former_root_keys:
+        return f"pinned {what} instead of {_keys(event.former_root_keys)}"
+    return f"pinned {what}"
+
+
+@of.register
+def _(event: RootUnpinned) -> str:
+    return f"took away the pin of the root with the keys {_keys(event.root_keys)}"
+
+
+@of.register
+def _(event: TreeAdvanced) -> str:
+    versions = ", ".join(f"{_cut(role)} {version}" for role, version in event.seen.items())
+    return f"saw the tree go on: {_cut(versions)}"
+
+
+@of.register
+def _(event: TreeRefused) -> str:
+    return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
+@of.register
 def _(event: ImageSigned) -> str:
     tag = f" as {_cut(event.tag)}" if event.tag else ""
     return f"found a valid signature by {_cut(event.key)}{tag}"
@@ -221,6 +253,10 @@ def _(event: identity.ClientCertificateRevoked) -> str:
 
 def _listed(texts: list[str]) -> str:
     return _cut(", ".join(dict.fromkeys(texts)))
+
+
+def _keys(ids: tuple[str, ...]) -> str:
+    return _listed([key_id[:12] for key_id in ids])
 
 
 def _cut(text: str) -> str:
