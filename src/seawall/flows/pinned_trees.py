@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from seawall.core import actor as actors
 from seawall.core.errors import NotFoundError, SeawallError
@@ -21,7 +21,6 @@ from seawall.policy.model import TreeState
 from seawall.registry.service import Registry
 from seawall.trust.pins import Pins, Remembered
 from seawall.trust.proof import Step
-from seawall.trust.trees import Trees
 from seawall.trust.tuf import chain, metadata, serving
 from seawall.trust.tuf.chain import ChainProof, Pin, Tree, TreeSigner
 from seawall.trust.tuf.names import ROOT, SNAPSHOT, TIMESTAMP, Gun
@@ -56,11 +55,19 @@ class TreeProof:
 UNPINNED: Final = TreeProof(state=TreeState.UNPINNED, explanation="no root is pinned")
 
 
+class TreeSource(Protocol):
+    """Who shows trees: `trust.trees.Trees`, or somebody who shows other ones."""
+
+    def tree(self, gun: Gun, since_root: int = 1) -> Tree:
+        """Return the roots from that version on and all current files. Raises NotFoundError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedTrees:
     """The trees of this registry's repositories, as the gate believes them."""
 
-    trees: Trees
+    trees: TreeSource
     pins: Pins
     registry: Registry
     host: str

@@ -26,7 +26,14 @@ from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
 from seawall.store import Database
-from seawall.trust.events import KeyDistrusted, KeyTrusted, RootPinned, RootUnpinned
+from seawall.trust.events import (
+    KeyDistrusted,
+    KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeDeleted,
+    TreePublished,
+)
 
 REJUDGE: Final = "rejudge"
 REPOSITORIES_BATCH: Final = 50
@@ -51,15 +58,16 @@ def on_key(entry: audit.Entry) -> Sequence[NewJob]:
 
 
 def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
-    """A pin that is made or taken away has its repository judged again."""
+    """A pin that is made or taken away, or a new tree, has its repository judged again."""
     return [] if entry.repository is None else [_patterns_job([entry.repository])]
 
+
+_OF_TREES: Final = (RootPinned, RootUnpinned, TreePublished, TreeDeleted)
 
 RULES: Final = {
     KeyTrusted.kind(): on_key,
     KeyDistrusted.kind(): on_key,
-    RootPinned.kind(): on_repository,
-    RootUnpinned.kind(): on_repository,
+    **{change.kind(): on_repository for change in _OF_TREES},
 }
 
 
