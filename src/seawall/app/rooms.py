@@ -30,6 +30,7 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
@@ -84,6 +85,7 @@ class House:
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
+            authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
         trees = Trees(

@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command(name="doctor", module="doctor", summary="explain the state of the installation"),
     Command(name="scan", module="scan", summary="show what is in an image and wrong with it"),
     Command(name="key", module="key", summary="make signing keys and say which are trusted"),
+    Command(name="authority", module="authority", summary="say whose certificates may vouch"),
     Command(name="sign", module="sign", summary="vouch for an image"),
     Command(name="verify", module="verify", summary="prove who vouches for an image"),
     Command(name="explain", module="explain", summary="say whether an image may run, and why"),

@@ -1,4 +1,4 @@
-"""`seawall sign`: vouch for an image, in the formats that cosign 2, cosign 3 and skopeo read."""
+"""`seawall sign`: vouch for an image, in the formats that cosign, skopeo and notation read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, signers
+from seawall.cli import _registry_options, notation_signing, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _registry_options.add(parser)
     signers.add_arguments(parser)
+    notation_signing.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
@@ -31,9 +32,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     image = _registry_options.reference(options)
     keys = signers.open_signers(options.keys, options, settings)
+    now = dt.datetime.now(dt.UTC)
+    plans = notation_signing.planners(keys, options, settings, now)
     with _registry_options.open_client(options, image, settings) as client:
-        for key in keys:
-            done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
+        for key, planners in zip(keys, plans, strict=True):
+            done = image_signatures.sign_image(client, image, key, now, planners=planners)
             _print(image, key.public.key_id, done, options.json)
     return 0
 

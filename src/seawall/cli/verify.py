@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seawall.cli.image_signatures import Judged
     from seawall.config import Settings
     from seawall.oci.names import Reference
-    from seawall.trust.model import TrustedKey
+    from seawall.trust.model import TrustedAuthority, TrustedKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +45,14 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
-    trusted = _given_keys(options.key) if options.key else _own_keys(settings)
+    trusted, authorities = (_given_keys(options.key), []) if options.key else _own_trust(settings)
     with _registry_options.open_client(options, image, settings) as client:
         judged = image_signatures.verify_image(
             client,
             image,
             trusted,
             dt.datetime.now(dt.UTC),
+            authorities=authorities,
             hosts=_hosts(str(image.host), options.signed_as, settings.registry_hosts),
             required_signers=options.signers,
         )
@@ -75,13 +76,16 @@ def _given_keys(paths: list[Path]) -> list[TrustedKey]:
     ]
 
 
-def _own_keys(settings: Settings) -> list[TrustedKey]:
+def _own_trust(settings: Settings) -> tuple[list[TrustedKey], list[TrustedAuthority]]:
     from seawall.app import setup
     from seawall.core.clock import SystemClock
+    from seawall.trust.authorities import TrustedAuthorities
     from seawall.trust.trusted import TrustedKeys
 
     with setup.opened_database(settings) as database:
-        return list(TrustedKeys(database, SystemClock()).list())
+        clock = SystemClock()
+        keys = TrustedKeys(database, clock).list()
+        return list(keys), list(TrustedAuthorities(database, clock).list())
 
 
 def _print(image: Reference, judged: Judged, as_json: bool) -> None:
@@ -115,6 +119,7 @@ def _document(image: Reference, judged: Judged) -> dict[str, object]:
             {
                 "key_id": one.key_id,
                 "name": one.key_name,
+                "authority": one.authority,
                 "format": one.format.value,
                 "is_bound_to_repository": one.is_bound_to_repository,
                 "tag": one.tag,

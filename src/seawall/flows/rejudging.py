@@ -27,6 +27,8 @@ from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
 from seawall.store import Database
 from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
     KeyDistrusted,
     KeyTrusted,
     RootPinned,
@@ -47,14 +49,17 @@ class PatternsJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: str = ""
 
 
-def on_key(entry: audit.Entry) -> Sequence[NewJob]:
-    """A key that is trusted, trusted otherwise or no more has its repositories judged again."""
-    changed: KeyTrusted | KeyDistrusted
-    if entry.kind == KeyTrusted.kind():
-        changed = msgspec.json.decode(entry.body, type=KeyTrusted)
-        return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
-    changed = msgspec.json.decode(entry.body, type=KeyDistrusted)
-    return [_patterns_job(changed.patterns)]
+class _Patterns(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events below have in common."""
+
+    patterns: tuple[str, ...]
+    former_patterns: tuple[str, ...] = ()
+
+
+def on_trust(entry: audit.Entry) -> Sequence[NewJob]:
+    """What is trusted, trusted otherwise or no more has its repositories judged again."""
+    changed = msgspec.json.decode(entry.body, type=_Patterns)
+    return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
 
 
 def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
@@ -62,11 +67,10 @@ def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
     return [] if entry.repository is None else [_patterns_job([entry.repository])]
 
 
+_OF_TRUST: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
 _OF_TREES: Final = (RootPinned, RootUnpinned, TreePublished, TreeDeleted)
-
 RULES: Final = {
-    KeyTrusted.kind(): on_key,
-    KeyDistrusted.kind(): on_key,
+    **{change.kind(): on_trust for change in _OF_TRUST},
     **{change.kind(): on_repository for change in _OF_TREES},
 }
 

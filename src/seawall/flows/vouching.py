@@ -96,8 +96,10 @@ class Vouching:
 
 def _signer(signature: VerifiedSignature) -> policy.Signer:
     return policy.Signer(
-        key_id=signature.key_id,
+        key_id=signature.public_key_id,
         name=signature.key_name,
+        authority=signature.authority,
+        identity=signature.key_name if signature.authority else "",
         is_bound_to_repository=signature.is_bound_to_repository,
         format=policy.Format(signature.format.value),
         signed_at=signature.signed_at,

@@ -20,6 +20,8 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
@@ -167,6 +169,16 @@ def _(event: TreeAdvanced) -> str:
 @of.register
 def _(event: TreeRefused) -> str:
     return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
+def _(event: AuthorityTrusted) -> str:
+    named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
+    return f"trusted the authority {named} for {_listed(list(event.patterns))}"
+
+
+@of.register
+def _(event: AuthorityDistrusted) -> str:
+    return f"trusts the authority {_cut(event.name)} no longer"
 
 
 @of.register
