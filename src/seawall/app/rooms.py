@@ -13,11 +13,13 @@ from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.judging import Judge
+from seawall.flows.pinned_trees import PinnedTrees
 from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
 from seawall.flows.scanning import Scanning
 from seawall.flows.signatures import Signatures
 from seawall.flows.transparency import Logging
+from seawall.flows.vouching import Vouching
 from seawall.identity.authorities import ServerFiles
 from seawall.identity.certificates import Certificates
 from seawall.identity.grants import Grants
@@ -34,6 +36,7 @@ from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
 from seawall.trust.trusted import TrustedKeys
@@ -67,6 +70,8 @@ class House:
     registry: Registry
     trusted_keys: TrustedKeys
     trees: Trees
+    pins: Pins
+    pinned_trees: PinnedTrees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -91,10 +96,20 @@ class House:
             authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
+        trees = Trees(
+            database,
+            clock,
+            ServerKeys.open(settings.keys / "trees.key"),
+            hosts=frozenset(settings.registry_hosts),
+        )
+        pins = Pins(database, clock)
+        pinned_trees = PinnedTrees(
+            trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
+        )
         judge = Judge(
             database=database,
             registry=registry,
-            signatures=signatures,
+            vouching=Vouching(signatures=signatures, trees=pinned_trees),
             reports=reports,
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
@@ -123,12 +138,9 @@ class House:
             ),
             registry=registry,
             trusted_keys=trusted_keys,
-            trees=Trees(
-                database,
-                clock,
-                ServerKeys.open(settings.keys / "trees.key"),
-                hosts=frozenset(settings.registry_hosts),
-            ),
+            trees=trees,
+            pins=pins,
+            pinned_trees=pinned_trees,
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),

@@ -63,6 +63,40 @@ class ImageSigned(audit.Event, frozen=True, kw_only=True):
     tag: str | None = None
 
 
+class RootPinned(audit.Event, frozen=True, kw_only=True):
+    """Somebody said which root the repository's tree must grow from. The keys are canonical ids.
+
+    `former_root_keys` are those that these replace; empty for a first pin.
+    """
+
+    root_keys: tuple[str, ...]
+    root_version: int | None = None  # None: only keys were named, no file
+    former_root_keys: tuple[str, ...] = ()
+
+
+class RootUnpinned(audit.Event, frozen=True, kw_only=True):
+    """The repository's tree is asked no longer."""
+
+    root_keys: tuple[str, ...]
+
+
+class TreeAdvanced(audit.Event, frozen=True, kw_only=True):
+    """A proven tree went on: nothing older is believed from now on.
+
+    `seen` holds the highest version of each role.
+    """
+
+    root_keys: tuple[str, ...]
+    seen: dict[str, int]
+
+
+class TreeRefused(audit.Event, frozen=True, kw_only=True):
+    """The tree of a pinned repository does not verify: it was rolled back, mixed, or forged."""
+
+    step: str
+    why: str
+
+
 class TagChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a role says of a tag: the digest before and after; None where it says nothing."""
 

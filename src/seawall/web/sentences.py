@@ -25,10 +25,14 @@ from seawall.trust.events import (
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeAdvanced,
     TreeDeleted,
     TreeKeyIssued,
     TreePublished,
     TreeRefreshed,
+    TreeRefused,
     TreeTagsChanged,
 )
 
@@ -145,6 +149,29 @@ def _(event: KeyDistrusted) -> str:
 
 
 @of.register
+def _(event: RootPinned) -> str:
+    what = f"the root with the keys {_keys(event.root_keys)}"
+    if event.former_root_keys:
+        return f"pinned {what} instead of {_keys(event.former_root_keys)}"
+    return f"pinned {what}"
+
+
+@of.register
+def _(event: RootUnpinned) -> str:
+    return f"took away the pin of the root with the keys {_keys(event.root_keys)}"
+
+
+@of.register
+def _(event: TreeAdvanced) -> str:
+    versions = ", ".join(f"{_cut(role)} {version}" for role, version in event.seen.items())
+    return f"saw the tree go on: {_cut(versions)}"
+
+
+@of.register
+def _(event: TreeRefused) -> str:
+    return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
 def _(event: AuthorityTrusted) -> str:
     named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
     return f"trusted the authority {named} for {_listed(list(event.patterns))}"
@@ -272,6 +299,10 @@ def _(event: identity.ClientCertificateRevoked) -> str:
 
 def _listed(texts: list[str]) -> str:
     return _cut(", ".join(dict.fromkeys(texts)))
+
+
+def _keys(ids: tuple[str, ...]) -> str:
+    return _listed([key_id[:12] for key_id in ids])
 
 
 def _cut(text: str) -> str:

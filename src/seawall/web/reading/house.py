@@ -100,7 +100,7 @@ class HousePages:
         reader = ImageReader(
             database=self.database,
             registry=self.registry,
-            signatures=self.judge.signatures,
+            signatures=self.judge.vouching.signatures,
             trusted_keys=self.trusted_keys,
             receipts=self.receipts,
             verdicts=verdicts,
