@@ -77,7 +77,7 @@ def sign_image(
             platform=str(target.platform) if target.platform else "",
             is_new=_sign_until_seen(client, reference, target, key, now),
         )
-        for target in (image.descriptor, *_platforms(image))
+        for target in (image.descriptor, *platforms(image))
     )
 
 
@@ -137,6 +137,36 @@ def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[U
                     _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
+def platforms(image: Fetched) -> list[Descriptor]:
+    """Return the images of an index; none of anything else. Raises LimitError."""
+    parsed = manifests.parse(image.content, image.media_type)
+    if not isinstance(parsed, Index):
+        return []
+    found = [
+        entry
+        for entry in parsed.manifests
+        if entry.media_type in media.MANIFESTS
+        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
+    ]
+    if len(found) > MAX_PLATFORMS:
+        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
+    return found
+
+
+def referrers(
+    client: RegistryClient, repository: RepositoryName, subject: Digest
+) -> tuple[Descriptor, ...]:
+    """List what refers to `subject`, by the API or under the fallback tag. Nothing is verified."""
+    found = client.find_referrers(repository, subject)
+    if found is not None:
+        return found
+    index = client.find_manifest(repository, cosign.fallback_tag(subject))
+    if index is None:
+        return ()
+    parsed = manifests.parse(index.content, index.media_type)
+    return parsed.manifests if isinstance(parsed, Index) else ()
+
+
 def _sign_until_seen(
     client: RegistryClient,
     reference: Reference,
@@ -168,21 +198,6 @@ def _sign_until_seen(
     )
 
 
-def _platforms(image: Fetched) -> list[Descriptor]:
-    parsed = manifests.parse(image.content, image.media_type)
-    if not isinstance(parsed, Index):
-        return []
-    found = [
-        entry
-        for entry in parsed.manifests
-        if entry.media_type in media.MANIFESTS
-        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
-    ]
-    if len(found) > MAX_PLATFORMS:
-        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
-    return found
-
-
 def _tag_artifacts(
     client: RegistryClient, repository: RepositoryName, tag_manifest: bytes
 ) -> list[UnverifiedSignature]:
@@ -212,7 +227,7 @@ def _bundle_artifacts(
     client: RegistryClient, repository: RepositoryName, subject: Digest
 ) -> list[UnverifiedSignature]:
     kind, artifacts = SignatureFormat.SIGSTORE_BUNDLE, []
-    listed = [entry for entry in _referrers(client, repository, subject) if _is_wanted(entry)]
+    listed = [entry for entry in referrers(client, repository, subject) if _is_wanted(entry)]
     for entry in listed[: proof.MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
@@ -232,19 +247,6 @@ def _bundle_artifacts(
 
 def _is_wanted(entry: Descriptor) -> bool:
     return entry.media_type == media.OCI_MANIFEST and cosign.may_be_bundle(entry)
-
-
-def _referrers(
-    client: RegistryClient, repository: RepositoryName, subject: Digest
-) -> tuple[Descriptor, ...]:
-    found = client.find_referrers(repository, subject)
-    if found is not None:
-        return found
-    index = client.find_manifest(repository, cosign.fallback_tag(subject))
-    if index is None:
-        return ()
-    parsed = manifests.parse(index.content, index.media_type)
-    return parsed.manifests if isinstance(parsed, Index) else ()
 
 
 def _list_under_fallback_tag(

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, signers
+from seawall.cli import _registry_options, attest, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _registry_options.add(parser)
     signers.add_arguments(parser)
+    parser.add_argument(
+        "--attest-scan", action="store_true",
+        help="attest this installation's scan report and bill of materials too",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
@@ -35,6 +39,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         for key in keys:
             done = image_signatures.sign_image(client, image, key, dt.datetime.now(dt.UTC))
             _print(image, key.public.key_id, done, options.json)
+        if options.attest_scan:
+            attest.attest_scan(client, image, keys, options, settings)
     return 0
 
 
