@@ -311,7 +311,12 @@ def _texts(value: Json, where: str) -> tuple[str, ...]:
 
 
 def _bytes(entry: Mapping[str, Json], name: str) -> bytes:
+    text = _text(entry, name)
     try:
-        return base64.b64decode(_text(entry, name), validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInputError(f"{name} is not base64") from error
+    if base64.b64encode(decoded).decode("ascii") != text:
+        # Else several files would mean one: the last bits of a text can be spare.
+        raise InvalidInputError(f"{name} is not in the one form that base64 has for it")
+    return decoded
