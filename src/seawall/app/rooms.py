@@ -28,6 +28,8 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust.server_keys import ServerKeys
+from seawall.trust.trees import Trees
 from seawall.trust.trusted import TrustedKeys
 
 TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
@@ -58,6 +60,7 @@ class House:
     tokens: Tokens
     registry: Registry
     trusted_keys: TrustedKeys
+    trees: Trees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -103,6 +106,12 @@ class House:
             ),
             registry=registry,
             trusted_keys=trusted_keys,
+            trees=Trees(
+                database,
+                clock,
+                ServerKeys.open(settings.keys / "trees.key"),
+                hosts=frozenset(settings.registry_hosts),
+            ),
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from seawall import audit
 
 
@@ -34,3 +36,58 @@ class ImageSigned(audit.Event, frozen=True, kw_only=True):
     key_id: str
     key: str
     tag: str | None = None
+
+
+class TagChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role says of a tag: the digest before and after; None where it says nothing."""
+
+    tag: str
+    was: str | None
+    now: str | None
+
+
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that may, or may no longer, sign for a role. `key_id` is the bare key's id."""
+
+    role: str
+    key_id: str
+    is_added: bool
+
+
+class TreePublished(audit.Event, frozen=True, kw_only=True):
+    """A tree has new files. `roles` maps each uploaded role to its version."""
+
+    gun: str
+    roles: dict[str, int]
+    timestamp: int
+    keys: tuple[KeyChange, ...] = ()
+
+
+class TreeTagsChanged(audit.Event, frozen=True, kw_only=True):
+    """A role of a tree says something else of these tags. Long lists come in several events."""
+
+    gun: str
+    role: str
+    version: int
+    changes: tuple[TagChange, ...]
+
+
+class TreeRefreshed(audit.Event, frozen=True, kw_only=True):
+    """The server signed its own statements anew because they grew old. Nothing else changed."""
+
+    gun: str
+    roles: dict[str, int]
+
+
+class TreeDeleted(audit.Event, frozen=True, kw_only=True):
+    """A tree is gone with all its versions, and with the server's keys for it."""
+
+    gun: str
+
+
+class TreeKeyIssued(audit.Event, frozen=True, kw_only=True):
+    """The server made a key for a role of a tree; a root may name it from now on."""
+
+    gun: str
+    role: str
+    key_id: str

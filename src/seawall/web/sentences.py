@@ -19,7 +19,16 @@ from seawall.identity import events as identity
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
-from seawall.trust.events import ImageSigned, KeyDistrusted, KeyTrusted
+from seawall.trust.events import (
+    ImageSigned,
+    KeyDistrusted,
+    KeyTrusted,
+    TreeDeleted,
+    TreeKeyIssued,
+    TreePublished,
+    TreeRefreshed,
+    TreeTagsChanged,
+)
 
 TEXT_MAX_CHARACTERS: Final = 200
 
@@ -136,6 +145,34 @@ def _(event: KeyDistrusted) -> str:
 def _(event: ImageSigned) -> str:
     tag = f" as {_cut(event.tag)}" if event.tag else ""
     return f"found a valid signature by {_cut(event.key)}{tag}"
+
+
+@of.register
+def _(event: TreePublished) -> str:
+    added = sum(1 for key in event.keys if key.is_added)
+    changed = f"; {added} keys added, {len(event.keys) - added} removed" if event.keys else ""
+    return f"published {_listed(sorted(event.roles))} of {_cut(event.gun)}{changed}"
+
+
+@of.register
+def _(event: TreeTagsChanged) -> str:
+    tags = _listed([change.tag for change in event.changes])
+    return f"signed otherwise in {_cut(event.role)} of {_cut(event.gun)}: {tags}"
+
+
+@of.register
+def _(event: TreeRefreshed) -> str:
+    return f"signed {_listed(sorted(event.roles))} of {_cut(event.gun)} anew"
+
+
+@of.register
+def _(event: TreeDeleted) -> str:
+    return f"deleted the tree of {_cut(event.gun)}"
+
+
+@of.register
+def _(event: TreeKeyIssued) -> str:
+    return f"made a key for the {_cut(event.role)} of {_cut(event.gun)}"
 
 
 # -- policy and fleet
