@@ -101,7 +101,7 @@ def sign_image(
                 client, reference, target, key, now, log=log, planners=planners
             ),
         )
-        for target in (image.descriptor, *_platforms(image))
+        for target in (image.descriptor, *platforms(image))
     )
 
 
@@ -163,6 +163,36 @@ def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[U
                     _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
+def platforms(image: Fetched) -> list[Descriptor]:
+    """Return the images of an index; none of anything else. Raises LimitError."""
+    parsed = manifests.parse(image.content, image.media_type)
+    if not isinstance(parsed, Index):
+        return []
+    found = [
+        entry
+        for entry in parsed.manifests
+        if entry.media_type in media.MANIFESTS
+        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
+    ]
+    if len(found) > MAX_PLATFORMS:
+        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
+    return found
+
+
+def referring(
+    client: RegistryClient, repository: RepositoryName, subject: Digest
+) -> tuple[Descriptor, ...]:
+    """List what refers to `subject`, by the API or under the fallback tag. Nothing is verified."""
+    found = client.find_referrers(repository, subject)
+    if found is not None:
+        return found
+    index = client.find_manifest(repository, cosign.fallback_tag(subject))
+    if index is None:
+        return ()
+    parsed = manifests.parse(index.content, index.media_type)
+    return parsed.manifests if isinstance(parsed, Index) else ()
+
+
 def _sign_until_seen(
     client: RegistryClient,
     reference: Reference,
@@ -202,21 +232,6 @@ def _sign_until_seen(
     )
 
 
-def _platforms(image: Fetched) -> list[Descriptor]:
-    parsed = manifests.parse(image.content, image.media_type)
-    if not isinstance(parsed, Index):
-        return []
-    found = [
-        entry
-        for entry in parsed.manifests
-        if entry.media_type in media.MANIFESTS
-        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
-    ]
-    if len(found) > MAX_PLATFORMS:
-        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
-    return found
-
-
 def _tag_artifacts(
     client: RegistryClient, repository: RepositoryName, tag_manifest: bytes
 ) -> list[UnverifiedSignature]:
@@ -246,7 +261,7 @@ def _referring_artifacts(
     client: RegistryClient, repository: RepositoryName, subject: Digest
 ) -> list[UnverifiedSignature]:
     artifacts = []
-    listed = [entry for entry in _referrers(client, repository, subject) if _is_wanted(entry)]
+    listed = [entry for entry in referring(client, repository, subject) if _is_wanted(entry)]
     for entry in listed[: proof.MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
@@ -267,19 +282,6 @@ def _referring_artifacts(
 
 def _is_wanted(entry: Descriptor) -> bool:
     return entry.media_type == media.OCI_MANIFEST and referrers.may_be_signature(entry)
-
-
-def _referrers(
-    client: RegistryClient, repository: RepositoryName, subject: Digest
-) -> tuple[Descriptor, ...]:
-    found = client.find_referrers(repository, subject)
-    if found is not None:
-        return found
-    index = client.find_manifest(repository, cosign.fallback_tag(subject))
-    if index is None:
-        return ()
-    parsed = manifests.parse(index.content, index.media_type)
-    return parsed.manifests if isinstance(parsed, Index) else ()
 
 
 def _list_under_fallback_tag(

@@ -8,7 +8,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, notation_signing, signers
+from seawall.cli import _registry_options, attest, notation_signing, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     signers.add_arguments(parser)
     parser.add_argument(
         "--no-log", action="store_true", help="do not enter the signature into the registry's log"
+    )
+    parser.add_argument(
+        "--attest-scan",
+        action="store_true",
+        help="attest this installation's scan report and bill of materials too",
     )
     notation_signing.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -51,6 +56,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             )
             origin = None if log is None else log.origin
             _print(image, key.public.key_id, done, options.json, origin)
+        if options.attest_scan:
+            attest.attest_scan(client, image, keys, options, settings)
     return 0
 
 
