@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,8 +13,9 @@ from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.testing.signatures import new_key
 from seawall.trust.keys import PrivateKey
-from seawall.trust.tuf import build, chain
+from seawall.trust.tuf import build, chain, metadata
 from seawall.trust.tuf.build import TufSigner
+from seawall.trust.tuf.drafts import Current
 from seawall.trust.tuf.model import (
     Delegation,
     File,
@@ -146,6 +147,19 @@ class TreeLab:
         ids = {name: build.ecdsa_signer(self.people[name]).key.key_id for name in names}
         single = [delegation(Role(f"targets/{name}"), one) for name, one in ids.items()]
         return [*single, delegation(RELEASES, *ids.values(), threshold=threshold)]
+
+    def accept(self, files: Mapping[Role, bytes]) -> None:
+        """Store what was uploaded, as a server does that has checked it."""
+        for role, content in files.items():
+            file = metadata.parse(role, content)
+            if role == ROOT:
+                self.roots.append(file)
+            else:
+                self.files[role] = file
+
+    def current(self) -> Current:
+        """Return what is published now, for the next edit."""
+        return Current.of(self.gun, self.tree())
 
     def tree(
         self,
