@@ -44,9 +44,11 @@ _BY_HASH: Final = "private, max-age=2592000, immutable"
 _log = logging.getLogger(__name__)
 
 
-def routes(trees: Trees, authenticator: Authenticator) -> list[web.RouteDef]:
+def routes(
+    trees: Trees, authenticator: Authenticator, uploads: Uploads | None = None
+) -> list[web.RouteDef]:
     """Return the routes of this door. Add them before those of `distribution`."""
-    door = _Door(trees, authenticator)
+    door = _Door(trees, authenticator, uploads or Uploads())
     return [
         web.route("*", path, door.answer)
         for path in ("/v2/_trust/{rest:.*}", "/v2/{gun:.+}/_trust/{rest:.*}", paths.HEALTH)
@@ -74,10 +76,10 @@ Answer: TypeAlias = Callable[[_Call], Awaitable[web.StreamResponse]]
 
 
 class _Door:
-    def __init__(self, trees: Trees, authenticator: Authenticator) -> None:
+    def __init__(self, trees: Trees, authenticator: Authenticator, uploads: Uploads) -> None:
         self._trees = trees
         self._authenticator = authenticator
-        self._uploads = Uploads()
+        self._uploads = uploads
         pull, push, delete = Action.PULL, Action.PUSH, Action.DELETE
         self._rules: dict[tuple[Endpoint, str], tuple[Action | None, Answer]] = {
             (Endpoint.FILE, "GET"): (pull, self._file),
