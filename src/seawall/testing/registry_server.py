@@ -82,7 +82,7 @@ def application(
         service=SERVICE,
         hosts=hosts,
     )
-    keys = ServerKeys.open(directory / "trees.key")
+    keys = ServerKeys.open(directory)
     blobs = FilesystemBlobs(directory / "store", clock=clock, reserve_bytes=reserve_bytes)
     app = web.Application()
     app.add_routes(token_routes(service))
