@@ -21,11 +21,13 @@ from seawall.cli._bearer import Challenge
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
+    ConflictError,
     DeniedError,
     IntegrityError,
     InvalidInputError,
     LimitError,
     NotFoundError,
+    SeawallError,
     UnavailableError,
 )
 from seawall.core.secret import Secret
@@ -220,6 +222,26 @@ class RegistryClient:
             path = self._own_path(urllib.parse.urljoin(self._base + path, following))
         raise LimitError(f"more than {MAX_REFERRER_PAGES} pages of referrers")
 
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """Send a request of another API at this origin and return the body of its answer.
+
+        Raises NotFoundError, ConflictError for what the server refuses, DeniedError, LimitError,
+        UnavailableError.
+        """
+        answer = self._call(
+            method, path, scope=scope, max_bytes=max_bytes, headers=headers, body=body
+        )
+        return answer.body
+
     def _own_path(self, url: str) -> str:
         if not url.startswith(self._base + "/"):
             raise DeniedError(f"the registry {self._host} leads to another place")
@@ -335,6 +357,8 @@ class RegistryClient:
                 raise DeniedError(
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
+            case 400:
+                raise ConflictError(f"the registry refuses {what}: {_told(answer.body)}")
             case status:
                 raise UnavailableError(f"the registry answers {status} for {what}")
 
@@ -351,6 +375,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _told(body: bytes) -> str:
+    """Return the first message of an error as registries write it; printable, and not long."""
+    try:
+        errors = strictjson.decode_object(body, max_bytes=ERROR_MAX_BYTES).get("errors")
+    except SeawallError:
+        errors = None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    found = first.get("message") if isinstance(first, dict) else None
+    detail = first.get("detail") if isinstance(first, dict) else None
+    inner = detail.get("Error") if isinstance(detail, dict) else None
+    told = inner.get("Msg") if isinstance(inner, dict) else found
+    text = str(told or found or "it gives no reason")[:300]
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _next_page(link: str) -> str | None:

@@ -1,20 +1,24 @@
-"""`seawall verify`: prove who vouches for an image, step by step."""
+"""`seawall verify`: prove who vouches for an image, and that the tag is theirs and fresh."""
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options
+from seawall.cli import _registry_options, _trust_options
+from seawall.core.errors import InvalidInputError, SeawallError
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Judged
+    from seawall.cli.verification_files import Evidence
     from seawall.config import Settings
     from seawall.oci.names import Reference
     from seawall.trust.model import TrustedKey
+    from seawall.trust.tuf.chain import ChainProof, Pin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--signed-as", action="append", default=[], metavar="HOST",
         help="accept signatures made for this name of the registry too",
     )  # fmt: skip
+    parser.add_argument(
+        "--root", dest="fingerprints", action="append", default=[], metavar="FINGERPRINT",
+        help="prove the tag from this root key on (default: from what `trust pin` pinned)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tree-only", action="store_true",
+        help="prove the tag in the repository's tree, and look at no other signature",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-age", type=float, metavar="HOURS", help="how old the tree's timestamp may be"
+    )
+    _trust_options.add(parser)
+    parser.add_argument(
+        "--offline", type=Path, metavar="BUNDLE",
+        help="use what `trust export` wrote, and no network",
+    )  # fmt: skip
+    parser.add_argument(
+        "--as-of", metavar="TIME", help="judge as of this time (RFC 3339), to look into the past"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
+        "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
+        "named. Where no key is trusted for the image, the tree alone decides.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
@@ -40,23 +65,138 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.cli import image_signatures
-    from seawall.core.errors import InvalidInputError
 
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
-    image = _registry_options.reference(options)
-    trusted = _given_keys(options.key) if options.key else _own_keys(settings)
-    with _registry_options.open_client(options, image, settings) as client:
-        judged = image_signatures.verify_image(
-            client,
+    image, now = _registry_options.reference(options), _now(options)
+    pin = _pin(options, image, settings)
+    asked = _Asked(options=options, settings=settings, image=image, pin=pin, now=now)
+    trusted = _trusted(options, settings, has_tree=pin is not None or options.unsafe_first_use)
+    evidence = _evidence(asked)
+    judged = None
+    if trusted is not None:
+        judged = image_signatures.judge(
+            evidence.digest,
+            evidence.signatures,
             image,
             trusted,
-            dt.datetime.now(dt.UTC),
+            now,
             hosts=_hosts(str(image.host), options.signed_as, settings.registry_hosts),
             required_signers=options.signers,
         )
-    _print(image, judged, options.json)
-    return 0 if judged.proof.is_valid else 1
+    chain_proof = _prove_tag(asked, evidence)
+    return _print(image, evidence, judged, chain_proof, options.json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    options: argparse.Namespace
+    settings: Settings
+    image: Reference
+    pin: Pin | None
+    now: dt.datetime
+
+    @property
+    def has_tree(self) -> bool:
+        return self.pin is not None or self.options.unsafe_first_use
+
+
+def _now(options: argparse.Namespace) -> dt.datetime:
+    if options.as_of is None:
+        return dt.datetime.now(dt.UTC)
+    try:
+        moment = dt.datetime.fromisoformat(options.as_of)
+    except ValueError as error:
+        raise InvalidInputError(f"{options.as_of!r} is not a time") from error
+    if moment.tzinfo is None:
+        raise InvalidInputError(f"{options.as_of!r} names no zone", remedy="end it with Z")
+    return moment
+
+
+def _pin(options: argparse.Namespace, image: Reference, settings: Settings) -> Pin | None:
+    from seawall.cli import pin_files
+    from seawall.trust.tuf.chain import Pin
+    from seawall.trust.tuf.names import Gun
+
+    if options.fingerprints:
+        return Pin(root_key_ids=frozenset(options.fingerprints))
+    return pin_files.read(settings.home.pins, Gun.of(str(image.host), image.repository))
+
+
+def _trusted(
+    options: argparse.Namespace, settings: Settings, *, has_tree: bool
+) -> list[TrustedKey] | None:
+    """Return the keys to trust; None where the tree alone decides."""
+    if options.tree_only:
+        if not has_tree:
+            raise InvalidInputError(
+                "no root is pinned", remedy="name it with --root, or: seawall trust pin"
+            )
+        return None
+    if options.key:
+        return _given_keys(options.key)
+    if not has_tree:
+        return _own_keys(settings)
+    try:
+        return _own_keys(settings) or None
+    except SeawallError:
+        return None  # no installation here
+
+
+def _evidence(asked: _Asked) -> Evidence:
+    from seawall.cli import image_signatures, verification_files
+    from seawall.cli.verification_files import Evidence
+
+    options, image = asked.options, asked.image
+    if options.offline is not None:
+        found = verification_files.read(options.offline)
+        _check_same(image, found)
+        return found
+    with _registry_options.open_client(options, image, asked.settings) as client:
+        manifest = client.get_manifest(image.repository, image.target)
+        artifacts = image_signatures.collect(client, image.repository, manifest.digest).artifacts
+        tree = None
+        if asked.has_tree:
+            with _trust_options.server(options, image, client, asked.settings) as site:
+                tree = site.trees.fetch(asked.pin)
+    return Evidence(
+        image=image, manifest=manifest, signatures=artifacts, tree=tree, made_at=asked.now
+    )
+
+
+def _check_same(image: Reference, found: Evidence) -> None:
+    if (image.host, image.repository) != (found.image.host, found.image.repository):
+        raise InvalidInputError(f"the file is about {found.image}, not about {image}")
+    if image.digest is not None and image.digest != found.digest:
+        raise InvalidInputError(f"the file is about {found.digest}, not about {image.digest}")
+    if image.digest is None and image.tag != found.image.tag:
+        raise InvalidInputError(f"the file is about {found.image}, not about {image}")
+
+
+def _prove_tag(asked: _Asked, evidence: Evidence) -> ChainProof | None:
+    from seawall.cli import pin_files
+    from seawall.trust.tuf import chain
+    from seawall.trust.tuf.names import Gun
+
+    if not asked.has_tree:
+        return None
+    options, image, pin = asked.options, asked.image, asked.pin
+    gun = Gun.of(str(image.host), image.repository)
+    proof = chain.prove(
+        None if image.digest else image.tag,
+        evidence.digest,
+        gun=gun,
+        tree=evidence.tree,
+        pin=pin,
+        now=asked.now,
+        max_age=None if options.max_age is None else dt.timedelta(hours=options.max_age),
+        timestamp_lifetime=_trust_options.lifetime(options, str(image.host), asked.settings),
+        unsafe_first_use=options.unsafe_first_use,
+    )
+    is_remembered = not options.fingerprints and options.as_of is None
+    if is_remembered and proof.pin_after is not None and proof.pin_after != pin:
+        pin_files.remember(asked.settings.home.pins, gun, proof.pin_after)
+    return proof
 
 
 def _hosts(asked: str, more: list[str], own: tuple[str, ...]) -> frozenset[str]:
@@ -84,56 +224,22 @@ def _own_keys(settings: Settings) -> list[TrustedKey]:
         return list(TrustedKeys(database, SystemClock()).list())
 
 
-def _print(image: Reference, judged: Judged, as_json: bool) -> None:
-    proof = judged.proof
+def _print(
+    image: Reference,
+    evidence: Evidence,
+    judged: Judged | None,
+    tree: ChainProof | None,
+    as_json: bool,
+) -> int:
+    from seawall.cli import proof_output
+
+    is_valid = all(
+        one.is_valid for one in (judged.proof if judged else None, tree) if one is not None
+    )
+    is_valid = is_valid and (judged is not None or tree is not None)
     if as_json:
-        print(json.dumps(_document(image, judged), ensure_ascii=False))
-        return
-    print(f"{image.host}/{image.repository}@{judged.digest}")
-    about = ""
-    for step in proof.steps:
-        if step.signature != about and step.signature:
-            print(f"  signature {step.signature}")
-        about = step.signature
-        mark = "ok" if step.is_passed else "NO"
-        print(f"  {step.number:>2}  {step.name:<10}  {mark}  {_printable(step.detail)}".rstrip())
-    if proof.is_valid:
-        names = ", ".join(f"{one.key_name} ({one.key_id[:12]})" for one in proof.signatures)
-        print(f"VERIFIED: signed by {names}")
+        document = proof_output.document(image, evidence.digest, judged, tree)
+        print(json.dumps(document | {"is_valid": is_valid}, ensure_ascii=False))
     else:
-        print(f"NOT VERIFIED: {proof.remedy}")
-
-
-def _document(image: Reference, judged: Judged) -> dict[str, object]:
-    proof = judged.proof
-    return {
-        "image": str(image),
-        "digest": judged.digest,
-        "is_valid": proof.is_valid,
-        "remedy": proof.remedy,
-        "signers": [
-            {
-                "key_id": one.key_id,
-                "name": one.key_name,
-                "format": one.format.value,
-                "is_bound_to_repository": one.is_bound_to_repository,
-                "tag": one.tag,
-                "signed_at": one.signed_at.isoformat() if one.signed_at else None,
-            }
-            for one in proof.signatures
-        ],
-        "steps": [
-            {
-                "number": step.number,
-                "name": step.name,
-                "is_passed": step.is_passed,
-                "detail": step.detail,
-                "signature": step.signature,
-            }
-            for step in proof.steps
-        ],
-    }
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+        proof_output.show(image, evidence.digest, judged, tree)
+    return 0 if is_valid else 1
