@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from seawall.api import log as log_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
@@ -18,7 +19,7 @@ from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.distribution import door, tokens
 from seawall.engine import docker
-from seawall.flows import rejudging, scanning
+from seawall.flows import rejudging, scanning, transparency
 from seawall.gate import server as gate
 from seawall.gate.settings import GateSettings
 from seawall.gate.tls import TlsFiles
@@ -27,8 +28,10 @@ from seawall.ingress.bearer import BearerAuthenticator
 from seawall.ingress.credentials import Credentials
 from seawall.ingress.sessions import LoginSessions
 from seawall.isolation import seccomp
+from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
+from seawall.notary import door as notary_door
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
@@ -92,8 +95,11 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         database=house.database,
         clock=house.clock,
         owner=owner,
-        tasks=house.scanning.tasks() | house.rejudging.tasks() | clockwork.tasks(),
-        rules=scanning.RULES | rejudging.RULES,
+        tasks=house.scanning.tasks()
+        | house.rejudging.tasks()
+        | house.logging.tasks()
+        | clockwork.tasks(),
+        rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
     )
 
 
@@ -133,12 +139,17 @@ def web_application(house: rooms.House) -> web.Application:
         grants=house.grants,
         tokens=house.tokens,
         service=rooms.SERVICE,
+        hosts=frozenset(house.settings.registry_hosts),
     )
     app = web.Application(
         middlewares=[boundary.answer_errors(failures.render), browser.security_headers]
     )
+    app.router.add_routes(notary_door.routes(house.trees, authenticator))
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
+    app.router.add_routes(
+        log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
+    )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app

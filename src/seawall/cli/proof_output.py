@@ -86,6 +86,7 @@ def _signers(judged: Judged) -> list[dict[str, object]]:
         {
             "key_id": one.key_id,
             "name": one.key_name,
+            "authority": one.authority,
             "format": one.format.value,
             "is_bound_to_repository": one.is_bound_to_repository,
             "tag": one.tag,

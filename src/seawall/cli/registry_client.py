@@ -31,6 +31,7 @@ from seawall.core.errors import (
     UnavailableError,
 )
 from seawall.core.secret import Secret
+from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
@@ -242,6 +243,23 @@ class RegistryClient:
         )
         return answer.body
 
+    def call_api(
+        self, method: str, path: str, *, max_bytes: int, scope: str = "", body: bytes | None = None
+    ) -> bytes:
+        """Call what Seawall offers beside the registry, below `/api/`. Raises NotFoundError …
+
+        For a call without a scope, `sign_in` shows who is asking.
+        """
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        answer = self._call(
+            method, path, scope=scope, headers=headers, body=body, max_bytes=max_bytes
+        )
+        return answer.body
+
+    def sign_in(self) -> None:
+        """Have every call without a scope say who we are. Raises DeniedError, UnavailableError."""
+        self._call("GET", "/v2/", scope="", max_bytes=ERROR_MAX_BYTES)
+
     def _own_path(self, url: str) -> str:
         if not url.startswith(self._base + "/"):
             raise DeniedError(f"the registry {self._host} leads to another place")
@@ -358,9 +376,9 @@ class RegistryClient:
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
             case 400:
-                raise ConflictError(f"the registry refuses {what}: {_told(answer.body)}")
+                raise ConflictError(f"the registry refuses {what}{_told(answer)}")
             case status:
-                raise UnavailableError(f"the registry answers {status} for {what}")
+                raise UnavailableError(f"the registry answers {status} for {what}{_told(answer)}")
 
 
 _LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
@@ -377,19 +395,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _told(body: bytes) -> str:
-    """Return the first message of an error as registries write it; printable, and not long."""
+def _told(answer: _Answer) -> str:
+    """Return what an error says, as one bounded line: a problem document (RFC 9457), or the first
+    of the errors that registries and trust servers list."""
     try:
-        errors = strictjson.decode_object(body, max_bytes=ERROR_MAX_BYTES).get("errors")
+        document = strictjson.decode_object(answer.body, max_bytes=ERROR_MAX_BYTES)
     except SeawallError:
-        errors = None
+        return ""
+    title = document.get("title") or _first_message(document.get("errors"))
+    if not isinstance(title, str):
+        return ""
+    return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
+
+
+def _first_message(errors: Json) -> Json:
     first = errors[0] if isinstance(errors, list) and errors else None
-    found = first.get("message") if isinstance(first, dict) else None
-    detail = first.get("detail") if isinstance(first, dict) else None
+    if not isinstance(first, dict):
+        return None
+    detail = first.get("detail")
     inner = detail.get("Error") if isinstance(detail, dict) else None
-    told = inner.get("Msg") if isinstance(inner, dict) else found
-    text = str(told or found or "it gives no reason")[:300]
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return (inner.get("Msg") if isinstance(inner, dict) else None) or first.get("message")
 
 
 def _next_page(link: str) -> str | None:
