@@ -99,7 +99,7 @@ class House:
             clock,
             keys=settings.keys,
             sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-            origin=settings.registry_hosts[0],
+            name=settings.options.web.names[0],
         )
         return cls(
             settings=settings,

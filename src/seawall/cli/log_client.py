@@ -53,8 +53,8 @@ class FoundLog:
     trusted: TrustedLog
 
     @property
-    def origin(self) -> str:
-        return self.trusted.origin
+    def name(self) -> str:
+        return self.trusted.name
 
     def entering(self, image: Reference) -> bundle.Log:
         """Return what enters the envelopes of signatures of `image`."""
@@ -92,7 +92,7 @@ class FoundLog:
         )
         if (failure := proof.failure) is not None:
             raise IntegrityError(
-                f"the log {self.origin} gives a proof that does not hold: {failure.detail}",
+                f"the log {self.name} gives a proof that does not hold: {failure.detail}",
                 remedy="look at the log: seawall log verify; sign without it: --no-log",
             )
 

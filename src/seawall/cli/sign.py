@@ -45,8 +45,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         for key in keys:
             now = dt.datetime.now(dt.UTC)
             done = image_signatures.sign_image(client, image, key, now, log=entering)
-            origin = None if log is None else log.origin
-            _print(image, key.public.key_id, done, options.json, origin)
+            name = None if log is None else log.name
+            _print(image, key.public.key_id, done, options.json, name)
     return 0
 
 
