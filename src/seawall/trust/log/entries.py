@@ -167,23 +167,7 @@ def parse_envelope(value: Json) -> SignedEnvelope:
 
 def signature_body(envelope: SignedEnvelope, signer: PublicKey) -> bytes:
     """Return the `dsse` body for an envelope that `signer` signed."""
-    entry = _entry_of(envelope, signer)
-    return strictjson.encode(
-        {
-            "apiVersion": API_VERSION,
-            "kind": Kind.DSSE.value,
-            "spec": {
-                "envelopeHash": _sha256(entry.envelope_sha256),
-                "payloadHash": _sha256(entry.payload_sha256),
-                "signatures": [
-                    {
-                        "signature": bundle.encode_base64(entry.signature),
-                        "verifier": bundle.encode_base64(entry.verifier.pem),
-                    }
-                ],
-            },
-        }
-    )
+    return _signature_body(_entry_of(envelope, signer))
 
 
 def fact_body(fact: Fact) -> bytes:
@@ -201,16 +185,16 @@ def parse(body: bytes) -> SignatureEntry | Fact:
     document = strictjson.decode_object(body, max_bytes=BODY_MAX_BYTES, max_depth=BODY_MAX_DEPTH)
     if set(document) != {"apiVersion", "kind", "spec"} or document["apiVersion"] != API_VERSION:
         raise InvalidInputError("an entry of the log has apiVersion 0.0.1, kind and spec")
-    if strictjson.encode(document) != body:
-        raise InvalidInputError("the entry is not in its canonical spelling")
     kind = _kind(document["kind"])
-    if kind is Kind.DSSE:
-        return _parse_signature(document["spec"])
-    try:
-        fact = msgspec.convert(document["spec"], _FACTS[kind])
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(f"the entry {kind} does not parse: {error}") from error
-    return fact
+    parsed = (
+        _parse_signature(document["spec"])
+        if kind is Kind.DSSE
+        else _parse_fact(kind, document["spec"])
+    )
+    # Compared as a whole: white space, order, and the bits that base64 leaves over.
+    if _spelled(parsed) != body:
+        raise InvalidInputError("the entry is not in its canonical spelling")
+    return parsed
 
 
 def kind_of(body: bytes) -> Kind:
@@ -251,6 +235,25 @@ def _entry_of(envelope: SignedEnvelope, signer: PublicKey) -> SignatureEntry:
     )
 
 
+def _signature_body(entry: SignatureEntry) -> bytes:
+    return strictjson.encode(
+        {
+            "apiVersion": API_VERSION,
+            "kind": Kind.DSSE.value,
+            "spec": {
+                "envelopeHash": _sha256(entry.envelope_sha256),
+                "payloadHash": _sha256(entry.payload_sha256),
+                "signatures": [
+                    {
+                        "signature": bundle.encode_base64(entry.signature),
+                        "verifier": bundle.encode_base64(entry.verifier.pem),
+                    }
+                ],
+            },
+        }
+    )
+
+
 def _parse_signature(spec: Json) -> SignatureEntry:
     if not isinstance(spec, dict) or set(spec) != {"envelopeHash", "payloadHash", "signatures"}:
         raise InvalidInputError("a dsse entry has envelopeHash, payloadHash and signatures")
@@ -269,6 +272,17 @@ def _parse_signature(spec: Json) -> SignatureEntry:
         signature=signature,
         verifier=verifier,
     )
+
+
+def _parse_fact(kind: Kind, spec: Json) -> Fact:
+    try:
+        return msgspec.convert(spec, _FACTS[kind])
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"the entry {kind} does not parse: {error}") from error
+
+
+def _spelled(parsed: SignatureEntry | Fact) -> bytes:
+    return _signature_body(parsed) if isinstance(parsed, SignatureEntry) else fact_body(parsed)
 
 
 def _kind(value: Json) -> Kind:
