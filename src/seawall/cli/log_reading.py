@@ -197,10 +197,18 @@ def _told(entry: SeenEntry) -> str:
             return f"signature  {parsed.repository}@{parsed.digest} by {parsed.key_id[:12]}"
         case entries.Referral():
             return f"referrer   {parsed.repository}@{parsed.subject} {parsed.artifact_type}"
-        case entries.TreeVersion():
-            return f"tree       {parsed.repository}"
+        case entries.TreeVersion() | entries.TreeTags():
+            return _told_of_tree(parsed)
         case entries.SignatureEntry():
             return f"envelope   {entry.repository or ''} by {parsed.verifier.key_id[:12]}"
+
+
+def _told_of_tree(tree: entries.TreeVersion | entries.TreeTags) -> str:
+    if isinstance(tree, entries.TreeTags):
+        tags = " ".join(change.tag for change in tree.changes)
+        return f"tree tags  {tree.gun} {tree.role} {tree.version}: {tags}"
+    versions = " ".join(f"{role} {version}" for role, version in sorted(tree.roles.items()))
+    return f"tree       {tree.gun} {versions or 'deleted'}"
 
 
 def _print_alarm(alarm: Alarm, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`seawall sign`: vouch for an image, in the formats that cosign 2, cosign 3 and skopeo read."""
+"""`seawall sign`: vouch for an image, in the formats that cosign, skopeo and notation read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, signers
+from seawall.cli import _registry_options, attest, notation_signing, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-log", action="store_true", help="do not enter the signature into the registry's log"
     )
+    parser.add_argument(
+        "--attest-scan",
+        action="store_true",
+        help="attest this installation's scan report and bill of materials too",
+    )
+    notation_signing.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
@@ -37,16 +43,21 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
     image = _registry_options.reference(options)
     keys = signers.open_signers(options.keys, options, settings)
+    now = dt.datetime.now(dt.UTC)
+    plans = notation_signing.planners(keys, options, settings, now)
     with _registry_options.open_client(options, image, settings) as client:
         log = None if options.no_log else LogClient(client).find()
         if log is None and not options.no_log:
             print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
         entering = None if log is None else log.entering(image)
-        for key in keys:
-            now = dt.datetime.now(dt.UTC)
-            done = image_signatures.sign_image(client, image, key, now, log=entering)
+        for key, planners in zip(keys, plans, strict=True):
+            done = image_signatures.sign_image(
+                client, image, key, now, log=entering, planners=planners
+            )
             name = None if log is None else log.name
             _print(image, key.public.key_id, done, options.json, name)
+        if options.attest_scan:
+            attest.attest_scan(client, image, keys, options, settings)
     return 0
 
 

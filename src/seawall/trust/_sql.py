@@ -14,6 +14,8 @@ trusted_keys = sa.Table(
     sa.Column("public_pem", sa.LargeBinary, nullable=False),
     sa.Column("patterns", sa.LargeBinary, nullable=False),  # JSON, a list of texts
     sa.Column("trusted_at", sa.Text, nullable=False),
+    sa.Column("hardware", sa.LargeBinary, nullable=True),  # JSON, what the attestation says
+    sa.Column("attestation", sa.LargeBinary, nullable=True),  # PEM, from the key to the root
 )
 
 tuf_files = sa.Table(

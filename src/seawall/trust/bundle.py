@@ -120,17 +120,22 @@ def hint(key: PublicKey) -> str:
     return encode_base64(bytes.fromhex(key.key_id))
 
 
-def parse(content: bytes) -> Envelope:
+def parse(content: bytes, *, max_bytes: int = MAX_BYTES) -> Envelope:
     """Parse a bundle strictly, without looking into its payload.
 
     Raises InvalidInputError or LimitError; one DSSE signature exactly (bundle spec v0.3).
     """
-    document = strictjson.decode_object(content, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    document = strictjson.decode_object(content, max_bytes=max_bytes, max_depth=MAX_DEPTH)
     if document.get("mediaType") != MEDIA_TYPE:
         raise InvalidInputError(f"not a {MEDIA_TYPE}")
     envelope = document.get("dsseEnvelope")
     if not isinstance(envelope, dict):
         raise InvalidInputError("the bundle holds no DSSE envelope")
+    return parse_envelope(envelope)
+
+
+def parse_envelope(envelope: dict[str, Json]) -> Envelope:
+    """Read a DSSE envelope with exactly one signature. Raises InvalidInputError."""
     if envelope.get("payloadType") != PAYLOAD_TYPE:
         raise InvalidInputError("the envelope's payload is not an in-toto statement")
     signatures = envelope.get("signatures")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -29,6 +29,7 @@ from seawall.trust.model import Claims, NamedImage, SignatureFormat, UnverifiedS
 from seawall.trust.signing import Signer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+PREDICATE_ANNOTATION: Final = "dev.sigstore.bundle.predicateType"
 MAX_LAYERS: Final = 64
 """Signatures behind one tag, and referrers of one image, that are looked at."""
 
@@ -151,18 +152,41 @@ def may_be_bundle(referrer: Descriptor) -> bool:
 
 
 def bundle_layer(referrer: bytes, subject: Digest) -> Descriptor | None:
-    """Return the bundle that a referrer's manifest holds; None when it is something else.
+    """Return the signature bundle that a referrer's manifest holds; None for something else.
 
-    A manifest whose own subject is another image is None too, wherever it was listed. Raises
-    InvalidInputError or LimitError.
+    A manifest whose own subject is another image is None too, wherever it was listed, and so is one
+    that claims to be an attestation: those are many and large, and a wrong claim can only hide a
+    signature. Raises InvalidInputError or LimitError.
     """
-    parsed = manifests.parse(referrer)
-    if not isinstance(parsed, Manifest) or parsed.artifact_type != bundle.MEDIA_TYPE:
+    parsed = _bundle_manifest(referrer, subject)
+    if parsed is None:
         return None
-    if parsed.subject is None or parsed.subject.digest != subject or len(parsed.layers) != 1:
+    claimed = parsed.annotations.get(PREDICATE_ANNOTATION, bundle.SIGN_PREDICATE)
+    return parsed.layers[0] if claimed == bundle.SIGN_PREDICATE else None
+
+
+def attestation_layer(
+    referrer: bytes, subject: Digest, predicate_type: str | None
+) -> Descriptor | None:
+    """Return the bundle of a referrer that may be an attestation; None for something else.
+
+    It may be one when its annotations do not say otherwise: they claim `predicate_type`, any type
+    but a signature's when that is None, or nothing.
+    """
+    parsed = _bundle_manifest(referrer, subject)
+    if parsed is None or not may_attest(parsed.annotations, predicate_type):
         return None
-    layer = parsed.layers[0]
-    return layer if layer.media_type == bundle.MEDIA_TYPE else None
+    return parsed.layers[0]
+
+
+def may_attest(annotations: Mapping[str, str], predicate_type: str | None) -> bool:
+    """Tell by the claims beside a bundle whether it may be an attestation of this type."""
+    claimed = annotations.get(PREDICATE_ANNOTATION)
+    if claimed is None:
+        return True
+    if predicate_type is None:
+        return claimed != bundle.SIGN_PREDICATE
+    return claimed == predicate_type
 
 
 def _plan_tag(
@@ -239,7 +263,7 @@ def _plan_bundle(
     content = bundle.build(bundle.build_statement(image.digest, reference, now), key, log)
     annotations = {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        "dev.sigstore.bundle.predicateType": bundle.SIGN_PREDICATE,
+        PREDICATE_ANNOTATION: bundle.SIGN_PREDICATE,
         "org.opencontainers.image.created": clock.to_text(now),
     }
     manifest = strictjson.encode(
@@ -268,6 +292,15 @@ def _plan_bundle(
             annotations=tuple(annotations.items()),
         ),
     ]
+
+
+def _bundle_manifest(referrer: bytes, subject: Digest) -> Manifest | None:
+    parsed = manifests.parse(referrer)
+    if not isinstance(parsed, Manifest) or parsed.artifact_type != bundle.MEDIA_TYPE:
+        return None
+    if parsed.subject is None or parsed.subject.digest != subject or len(parsed.layers) != 1:
+        return None
+    return parsed if parsed.layers[0].media_type == bundle.MEDIA_TYPE else None
 
 
 def _is_signed(
