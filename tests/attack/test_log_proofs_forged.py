@@ -52,7 +52,7 @@ def failed_step(item: Any, stage: LogStage, **more: Any) -> int:
     return proof.failure.number
 
 
-def test_refuses_nothing_of_a_whole_proof(item: dict[str, Any], stage: LogStage) -> None:
+def test_a_whole_proof_holds(item: dict[str, Any], stage: LogStage) -> None:
     assert prove(item, stage).is_valid
 
 

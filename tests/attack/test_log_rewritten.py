@@ -47,7 +47,7 @@ def forked(stage: LogStage, directory: Path, *, kept: int, more: int) -> LogStag
     return other
 
 
-def test_refuses_nothing_of_an_honest_log(stage: LogStage) -> None:
+def test_an_honest_log_is_followed(stage: LogStage) -> None:
     memory = follow(stage)
     assert 7 == memory.size
     assert memory == follow(stage, memory) == replay(stage, memory)
