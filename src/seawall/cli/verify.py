@@ -40,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--signed-as", action="append", default=[], metavar="HOST",
         help="accept signatures made for this name of the registry too",
     )  # fmt: skip
+    parser.add_argument(
+        "--attestation", metavar="TYPE",
+        help="prove an attestation instead: vuln, cyclonedx, spdx, slsaprovenance, openvex, a URI,"
+        " or any",
+    )  # fmt: skip
+    parser.add_argument(
+        "--predicate-to", type=Path, metavar="FILE", help="write what the newest attestation says"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
@@ -55,6 +63,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
     trusted, authorities = _trust(options, settings)
+    hosts = _hosts(str(image.host), options.signed_as, settings.registry_hosts)
+    if options.attestation is not None:
+        from seawall.cli import verify_attestation
+
+        return verify_attestation.run(options, settings, trusted, hosts)
     with _registry_options.open_client(options, image, settings) as client:
         judged = image_signatures.verify_image(
             client,
@@ -62,7 +75,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             trusted,
             dt.datetime.now(dt.UTC),
             authorities=authorities,
-            hosts=_hosts(str(image.host), options.signed_as, settings.registry_hosts),
+            hosts=hosts,
             required_signers=options.signers,
         )
     _print(image, judged, options.json)

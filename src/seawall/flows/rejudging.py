@@ -1,4 +1,4 @@
-"""When a key or an authority is trusted or is no longer, what it could vouch for is judged again.
+"""What happens when it changes who may vouch: what they could vouch for is judged again.
 
 The gate needs none of this, it judges anew each time. The log does: it must not say of an image
 that it is allowed when nobody vouches for it any more. A portion of repositories is one job, which
@@ -31,6 +31,10 @@ from seawall.trust.events import (
     AuthorityTrusted,
     KeyDistrusted,
     KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeDeleted,
+    TreePublished,
 )
 
 REJUDGE: Final = "rejudge"
@@ -58,8 +62,17 @@ def on_trust(entry: audit.Entry) -> Sequence[NewJob]:
     return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
 
 
-_CHANGES: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
-RULES: Final = {change.kind(): on_trust for change in _CHANGES}
+def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
+    """A pin that is made or taken away, or a new tree, has its repository judged again."""
+    return [] if entry.repository is None else [_patterns_job([entry.repository])]
+
+
+_OF_TRUST: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
+_OF_TREES: Final = (RootPinned, RootUnpinned, TreePublished, TreeDeleted)
+RULES: Final = {
+    **{change.kind(): on_trust for change in _OF_TRUST},
+    **{change.kind(): on_repository for change in _OF_TREES},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

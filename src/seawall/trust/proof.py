@@ -97,6 +97,8 @@ class Proof:
     steps: tuple[Step, ...]
     remedy: str
     """What would make it valid; empty when it is."""
+    every: tuple[tuple[int, VerifiedSignature], ...] = ()
+    """Each signature that holds, with the number of its artifact, counted from 1."""
 
     @property
     def signers(self) -> tuple[KeyId, ...]:
@@ -148,6 +150,7 @@ def verify(
     wanted = _Wanted(digest=subject, repository=repository, tag=tag, hosts=lowered, now=now)
     trail = _Trail()
     by_key: dict[KeyId, VerifiedSignature] = {}
+    every: list[tuple[int, VerifiedSignature]] = []
     with contextlib.suppress(_StepFailedError):
         candidates = _candidates(trail, keys, authorities, repository)
         _check_signatures(trail, artifacts)
@@ -155,6 +158,7 @@ def verify(
             trail.signature = f"{number} ({artifact.source or artifact.format.value})"
             found = _prove(trail, artifact, candidates, wanted)
             if found is not None:
+                every.append((number, found))
                 _keep_the_stronger(by_key, found)
         trail.signature = ""
         _count(trail, by_key, required_signers)
@@ -164,6 +168,7 @@ def verify(
         signatures=tuple(by_key.values()),
         steps=tuple(trail.steps),
         remedy="" if is_valid else _remedy(trail.steps),
+        every=tuple(every),
     )
 
 
