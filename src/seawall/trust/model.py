@@ -98,6 +98,7 @@ class TrustedKey:
 
 class AuthorityKind(enum.StrEnum):
     NOTATION = "notation"  # certificates in PEM, as in a trust store of notation
+    SIGSTORE = "sigstore"  # a trusted_root.json: authorities that certify people, and logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
