@@ -15,7 +15,7 @@ from seawall.core.errors import SeawallError
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference, RepositoryName, Tag
 from seawall.testing import fulcio, signatures
-from seawall.trust import authorities, bundle, proof
+from seawall.trust import authorities, bundle, certificates, proof, simple_signing
 from seawall.trust.model import AuthorityKind, TrustedAuthority
 from seawall.trust.sigstore import identity, trusted_root
 
@@ -219,6 +219,60 @@ def test_refuses_one_person_with_two_certificates_as_two_signers():
     )  # fmt: skip
     assert not result.is_valid
     assert 1 == len(result.signatures)
+
+
+# -- the old format: annotations beside the payload
+
+
+def signed_old(*, key=KEY, leaf=LEAF, digest=DIGEST, sigstore=SIGSTORE, **more):
+    payload = simple_signing.build(digest, Reference.parse("localhost:5000/team/app:v1"), NOW)
+    return sigstore.sign_payload(payload, NOW, key=key, leaf=leaf, **more)
+
+
+def promise_of(artifact, **edits):
+    """Return the artifact with its promise changed."""
+    document = json.loads(artifact.log_promise)
+    document["Payload"] |= edits
+    return dataclasses.replace(artifact, log_promise=json.dumps(document))
+
+
+def test_refuses_nothing_of_a_trusted_person_in_the_old_format():
+    result = prove(signed_old())
+    assert result.is_valid, result.steps
+    assert f"{fulcio.PERSON} ({fulcio.ISSUER})" == result.signatures[0].key_name
+
+
+def test_refuses_the_old_format_without_its_certificate_or_its_promise():
+    whole = signed_old()
+    assert refused(5, "any key", dataclasses.replace(whole, certificate=""))
+    assert refused(5, "no log took", dataclasses.replace(whole, log_promise=""))
+    assert refused(3, "no certificates", dataclasses.replace(whole, certificate="x"))
+    assert refused(3, "exactly one", dataclasses.replace(whole, certificate=whole.certificate * 2))
+    assert refused(3, "", dataclasses.replace(whole, log_promise="{}"))
+
+
+def test_refuses_a_promise_for_another_signature_time_or_log():
+    whole = signed_old()
+    other = signed_old(digest=OTHER)
+    assert refused(5, "another payload", dataclasses.replace(whole, log_promise=other.log_promise))
+    again = signed_old()
+    assert refused(
+        5, "another signature", dataclasses.replace(whole, log_promise=again.log_promise)
+    )
+    renewed = SIGSTORE.certify(KEY, NOW)
+    with_renewed = dataclasses.replace(whole, certificate=certificates.to_pem(renewed).decode())
+    assert refused(5, "another certificate", with_renewed)
+    later = int(NOW.timestamp()) + 1
+    for edits in ({"integratedTime": later}, {"logIndex": 6}):
+        assert refused(5, "did not sign", promise_of(whole, **edits))
+    for edits in ({"logIndex": -1}, {"integratedTime": True}, {"logID": 5}, {"body": ""}):
+        assert refused(3, "", promise_of(whole, **edits))
+    assert refused(5, "no log took", promise_of(whole, logID="00" * 32))
+    assert refused(5, "future", whole, now=NOW - dt.timedelta(hours=1))
+    late = signed_old(entered_at=NOW + dt.timedelta(minutes=11))
+    assert refused(5, "not at the time of signing", late)
+    foreign = signed_old(sigstore=TWIN, leaf=TWIN.certify(KEY, NOW))
+    assert refused(5, "no log took", foreign)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,53 @@ class Sigstore:
             format=SignatureFormat.SIGSTORE_BUNDLE, content=strictjson.encode(document)
         )
 
+    def sign_payload(
+        self,
+        payload: bytes,
+        now: dt.datetime,
+        *,
+        key: PrivateKey | None = None,
+        leaf: Certificate | None = None,
+        entered_at: dt.datetime | None = None,
+    ) -> UnverifiedSignature:
+        """Return a signature in the old format, with its certificate and the log's promise."""
+        signer = key or signatures.new_key()
+        shown = leaf or self.certify(signer, now)
+        signature, pem = signer.sign(payload), certificates.to_pem(shown)
+        body = strictjson.encode(
+            {
+                "apiVersion": "0.0.1",
+                "kind": "hashedrekord",
+                "spec": {
+                    "data": {"hash": _sha256(payload)},
+                    "signature": {
+                        "content": _b64(signature),
+                        "publicKey": {"content": _b64(pem)},
+                    },
+                },
+            }
+        )
+        seconds, log_id = int((entered_at or now).timestamp()), self.log.public.key_id
+        promised = verify.promised_bytes(
+            body, integrated_at=seconds, index=5, log_id=bytes.fromhex(log_id)
+        )
+        promise: dict[str, Json] = {
+            "SignedEntryTimestamp": _b64(self.log.sign(promised)),
+            "Payload": {
+                "body": _b64(body),
+                "integratedTime": seconds,
+                "logIndex": 5,
+                "logID": log_id,
+            },
+        }
+        return UnverifiedSignature(
+            format=SignatureFormat.COSIGN_TAG,
+            content=payload,
+            signature=_b64(signature),
+            certificate=pem.decode(),
+            log_promise=strictjson.encode(promise).decode(),
+        )
+
     def _stamps(self, certificate: bytes, now: dt.datetime) -> bytes:
         """Return the list of stamps as the extension holds it (RFC 6962, 3.3)."""
         milliseconds = int(now.timestamp() * 1000)

@@ -37,6 +37,7 @@ def open_artifact(artifact: UnverifiedSignature) -> Opened:
                 payload=artifact.content,
                 signed_bytes=artifact.content,
                 signature=bundle.decode_base64(artifact.signature, "the signature"),
+                material=material.of_annotations(artifact.certificate, artifact.log_promise),
             )
         case SignatureFormat.SIGSTORE_BUNDLE:
             found = bundle.parse(artifact.content)

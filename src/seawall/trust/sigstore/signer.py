@@ -2,8 +2,8 @@
 
  a. the certificate parses, is for P-256, for signing code, and no authority's
  b. its key made the signature
- c. a log of the trusted root took exactly this signature by this certificate (`trust.log.verify`):
-    that is when it was made
+ c. a log of the trusted root took exactly this signature by this certificate (`trust.log.verify`;
+    in the old format the log's signed promise is all there is): that is when it was made
  d. an authority of the trusted root, in use at that moment, issued the certificate, and everything
     in the chain was valid then: the certificate lives for minutes, now it is over
  e. where the trusted root lists logs of certificates, one of them was shown it
@@ -33,7 +33,7 @@ from seawall.trust.log import verify
 from seawall.trust.log.trusted_roots import TrustedLog
 from seawall.trust.model import AuthorityKind, Signatory, TrustedAuthority
 from seawall.trust.sigstore import certificate_log, identity, trusted_root
-from seawall.trust.sigstore.material import Material
+from seawall.trust.sigstore.material import Material, Promise
 from seawall.trust.sigstore.trusted_root import TrustedRoot
 
 
@@ -95,7 +95,10 @@ def _named(
     now: dt.datetime,
 ) -> Signatory:
     root = trusted_root.parse(authority.content)
-    moment = _logged_at(root, leaf, signed, material.log_entries, now)
+    if material.promise is None:
+        moment = _logged_at(root, leaf, signed, material.log_entries, now)
+    else:
+        moment = _promised_at(root, leaf, signed, material.promise, now)
     issuer = _issuer(root, leaf, moment)
     if root.demands_certificate_logs:
         certificate_log.check(leaf, issuer, root.certificate_logs)
@@ -137,6 +140,28 @@ def _logged_at(
     raise InvalidInputError(reason)
 
 
+def _promised_at(
+    root: TrustedRoot, leaf: Certificate, signed: Signed, promise: Promise, now: dt.datetime
+) -> dt.datetime:
+    """Return when a trusted log promised to take the signature. Raises InvalidInputError."""
+    _check_old_body(promise.body, leaf, signed)
+    moment = dt.datetime.fromtimestamp(promise.integrated_at, dt.UTC)
+    if moment > now + verify.MAX_CLOCK_SKEW:
+        raise InvalidInputError("the entry is from the future")
+    for one in root.logs:
+        if one.log.log_id.hex() == promise.log_id and one.period.holds(moment):
+            message = verify.promised_bytes(
+                promise.body,
+                integrated_at=promise.integrated_at,
+                index=promise.index,
+                log_id=one.log.log_id,
+            )
+            if one.log.key.has_signed(promise.signature, message):
+                return moment
+            raise InvalidInputError("the log did not sign the time of the entry")
+    raise InvalidInputError("no log took the signature")
+
+
 def _spellings(log: TrustedLog) -> tuple[TrustedLog, TrustedLog]:
     """A log of one tree, and of several as Rekor: the trusted root does not say which it is."""
     return log, dataclasses.replace(log, is_sharded=True)
@@ -157,11 +182,34 @@ def _check_body(body: bytes, leaf: Certificate, signed: Signed) -> None:
     one = spec.get("signatures")
     if not isinstance(one, list) or len(one) != 1 or not isinstance(one[0], dict):
         raise InvalidInputError("the entry does not hold exactly one signature")
-    if bundle.decode_base64(one[0].get("signature"), "signature") != signed.signature:
+    _check_signature(one[0].get("signature"), one[0].get("verifier"), leaf, signed)
+
+
+def _check_old_body(body: bytes, leaf: Certificate, signed: Signed) -> None:
+    """Hold a `hashedrekord` entry, which goes with the old format, to the signature."""
+    document = strictjson.decode_object(body, max_bytes=bundle.MAX_BYTES, max_depth=8)
+    spec = _object(document.get("spec"))
+    if document.get("kind") != "hashedrekord" or document.get("apiVersion") != "0.0.1":
+        raise InvalidInputError("the entry is not of the kind hashedrekord 0.0.1")
+    digest = hashlib.sha256(signed.message).hexdigest()
+    if _object(spec.get("data")).get("hash") != {"algorithm": "sha256", "value": digest}:
+        raise InvalidInputError("the entry is that of another payload")
+    one = _object(spec.get("signature"))
+    _check_signature(one.get("content"), _object(one.get("publicKey")).get("content"), leaf, signed)
+
+
+def _check_signature(signature: Json, verifier: Json, leaf: Certificate, signed: Signed) -> None:
+    if bundle.decode_base64(signature, "signature") != signed.signature:
         raise InvalidInputError("the entry is that of another signature")
-    shown = certificates.parse_pem(bundle.decode_base64(one[0].get("verifier"), "verifier"))
+    shown = certificates.parse_pem(bundle.decode_base64(verifier, "verifier"))
     if [certificate.der for certificate in shown] != [leaf.der]:
         raise InvalidInputError("the entry is that of another certificate")
+
+
+def _object(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise InvalidInputError("the entry lacks an object")
+    return value
 
 
 def _issuer(root: TrustedRoot, leaf: Certificate, moment: dt.datetime) -> Certificate:
