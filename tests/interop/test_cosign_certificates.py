@@ -19,7 +19,8 @@ from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.testing import fulcio, images, signatures
-from seawall.trust import bundle
+from seawall.trust import bundle, simple_signing
+from seawall.trust import cosign as cosign_formats
 from seawall.trust.cosign import BlobUpload, ManifestUpload
 
 pytestmark = pytest.mark.interop
@@ -110,6 +111,41 @@ def publish(place, name, artifact):
         image_signatures.push(client, reference.repository, uploads)
 
 
+def publish_old(place, name, artifact):
+    """Push the image, and the signature behind the tag of the old format."""
+    reference = Reference.parse(place.image(name))
+    digest = place.push(name, IMAGE)
+    layer = _descriptor(artifact.content, simple_signing.MEDIA_TYPE) | {
+        "annotations": {
+            cosign_formats.SIGNATURE_ANNOTATION: artifact.signature,
+            cosign_formats.CERTIFICATE_ANNOTATION: artifact.certificate,
+            cosign_formats.LOG_ANNOTATION: artifact.log_promise,
+        }
+    }
+    config = strictjson.encode({
+        "architecture": "", "os": "", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+    })  # fmt: skip
+    manifest = {
+        "schemaVersion": 2, "mediaType": media.OCI_MANIFEST,
+        "config": _descriptor(config, media.OCI_CONFIG), "layers": [layer],
+    }  # fmt: skip
+    uploads = [
+        BlobUpload(content=config, media_type=media.OCI_CONFIG),
+        BlobUpload(content=artifact.content, media_type=simple_signing.MEDIA_TYPE),
+        ManifestUpload(
+            content=strictjson.encode(manifest), media_type=media.OCI_MANIFEST,
+            tag=cosign_formats.signature_tag(digest),
+        ),
+    ]  # fmt: skip
+    with place.client() as client:
+        image_signatures.push(client, reference.repository, uploads)
+
+
+def payload(place, name):
+    return simple_signing.build(Digest.of(IMAGE.manifest), Reference.parse(place.image(name)), NOW)
+
+
 def _descriptor(content, kind):
     return {"mediaType": kind, "size": len(content), "digest": Digest.of(content)}
 
@@ -147,3 +183,19 @@ def test_both_refuse_a_certificate_that_no_log_was_shown(place, sigstore, verdic
     artifact = sigstore.sign(statement(place, "hidden:v1"), NOW, key=key, leaf=hidden)
     publish(place, "hidden:v1", artifact)
     assert (False, False) == verdicts("hidden:v1", sigstore.trusted_root())
+
+
+def test_both_accept_and_refuse_the_same_in_the_old_format(place, sigstore, verdicts):
+    publish_old(place, "old:v1", sigstore.sign_payload(payload(place, "old:v1"), NOW))
+    root = sigstore.trusted_root()
+    assert (True, True) == verdicts("old:v1", root)
+    assert (False, False) == verdicts("old:v1", root, person="bob@acme.example")
+    assert (False, False) == verdicts("old:v1", fulcio.new(NOW).trusted_root())
+
+
+def test_both_refuse_the_old_format_when_its_certificate_was_over(place, sigstore, verdicts):
+    late = sigstore.sign_payload(
+        payload(place, "old-late:v1"), NOW, entered_at=NOW + dt.timedelta(minutes=11)
+    )
+    publish_old(place, "old-late:v1", late)
+    assert (False, False) == verdicts("old-late:v1", sigstore.trusted_root())
