@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from seawall.core.errors import ConflictError, NotFoundError, UnavailableError
+from seawall.core.errors import ConflictError, LimitError, NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.trust import _pem, keys
 from seawall.trust.keys import KeyPair, PrivateKey, PublicKey
@@ -15,6 +15,7 @@ from seawall.trust.tokens.references import TokenReference
 
 PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
+CERTIFICATES_MAX_BYTES: Final = 64 * 1024
 
 
 def write(pair: KeyPair, *, private: Path, public: Path) -> None:
@@ -57,6 +58,24 @@ def write_reference(reference: TokenReference, *, private: Path, public: Path) -
     _write_new(public, reference.public.pem, PUBLIC_MODE)
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a key file of any form, bounded. Raises NotFoundError or UnavailableError."""
+    return _read(path)
+
+
+def read_certificates(path: Path) -> bytes:
+    """Read certificates in PEM, bounded. Raises NotFoundError, UnavailableError, LimitError."""
+    content = _read(path, CERTIFICATES_MAX_BYTES)
+    if len(content) > CERTIFICATES_MAX_BYTES:
+        raise LimitError(f"{path} holds more than {CERTIFICATES_MAX_BYTES} bytes")
+    return content
+
+
+def write_public(content: bytes, path: Path) -> None:
+    """Write what anybody may read. Raises ConflictError when the file exists already."""
+    _write_new(path, content, PUBLIC_MODE)
+
+
 def write_private(pem: bytes, path: Path) -> None:
     """Write one encrypted private key. Raises ConflictError when the file exists already."""
     _write_new(path, pem, PRIVATE_MODE)
@@ -75,10 +94,10 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int = _pem.MAX_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_pem.MAX_BYTES + 1)
+            return file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no key file {path}") from error
     except OSError as error:
