@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from seawall.cli import signers
+
 if TYPE_CHECKING:
     from seawall.config import Settings
 
@@ -26,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _show(actions.add_parser("show", help="print the id of a public key")),
         _trust(actions.add_parser("trust", help="trust a public key in this installation")),
         _distrust(actions.add_parser("distrust", help="trust a key no longer")),
+        _certificate(
+            actions.add_parser(
+                "certificate", help="print the certificate of a key, for notation's trust stores"
+            )
+        ),
         _list(actions.add_parser("list", help="list the trusted keys, or those on tokens")),
     )
     for action in added:
@@ -36,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import key_making, key_tokens, key_trust
+    from seawall.cli import key_certificate, key_making, key_tokens, key_trust
 
     is_token = getattr(options, "token", None) is not None
     actions = {
@@ -48,6 +55,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         "show": key_making.show,
         "trust": key_trust.trust,
         "distrust": key_trust.distrust,
+        "certificate": key_certificate.show,
         "list": key_tokens.list_keys if is_token else key_trust.list_keys,
     }
     return actions[options.action](options, settings)
@@ -146,6 +154,15 @@ def _trust(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _distrust(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("key", metavar="ID", help="its id, the beginning of it, or its name")
+    return parser
+
+
+def _certificate(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    signers.add_arguments(parser)
+    parser.add_argument(
+        "--subject", default="", metavar="NAME", help='of a new one: "C=…, ST=…, O=…, CN=…"'
+    )
+    parser.add_argument("--days", type=int, metavar="N", help="of a new one (default: 1095)")
     return parser
 
 

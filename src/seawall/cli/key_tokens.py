@@ -104,7 +104,7 @@ def attest(options: argparse.Namespace, settings: Settings) -> int:
         return main.EXIT_NO
     if options.output is not None:
         key_files.refuse_existing(options.output)
-        key_files.write_public(found.chain, options.output)
+        key_files.write_certificates(options.output, found.chain)
     _print_attestation(found, options.json)
     return 0
 

@@ -92,6 +92,7 @@ log_entries = sa.Table(
     sa.Column("digest", sa.Text, nullable=True, index=True),
     sa.Column("key_id", sa.Text, nullable=True),
     sa.Column("integrated_at", sa.BigInteger, nullable=False),  # Unix seconds
+    sa.Column("statement", sa.LargeBinary, nullable=True),  # what a dsse entry is a signature of
     sa.Index("ix_trust_log_entry_leaf_hash", "leaf_hash", unique=True),
 )
 """The leaves of the transparency log."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from seawall.core import limits
 from seawall.core.errors import ConflictError, LimitError, NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.trust import _pem, keys
@@ -15,7 +16,7 @@ from seawall.trust.tokens.references import TokenReference
 
 PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
-CERTIFICATES_MAX_BYTES: Final = 64 * 1024
+CERTIFICATES_MAX_BYTES: Final = 256 * limits.KIB
 
 
 def write(pair: KeyPair, *, private: Path, public: Path) -> None:
@@ -42,6 +43,19 @@ def read_private(path: Path, passphrase: Secret) -> PrivateKey:
     return keys.open_private(_read(path), passphrase)
 
 
+def read_certificates(path: Path) -> bytes:
+    """Read certificates, or a trusted root. Raises NotFoundError, UnavailableError, LimitError."""
+    content = _read(path, CERTIFICATES_MAX_BYTES, "file")
+    if len(content) > CERTIFICATES_MAX_BYTES:
+        raise LimitError(f"{path} is larger than {CERTIFICATES_MAX_BYTES} bytes")
+    return content
+
+
+def write_certificates(path: Path, pem: bytes) -> None:
+    """Write certificates, durably. Raises ConflictError when the file exists already."""
+    _write_new(path, pem, PUBLIC_MODE)
+
+
 def find_reference(path: Path) -> TokenReference | None:
     """Return what the file says when it refers to a key on a token, None when it holds a key.
 
@@ -63,19 +77,6 @@ def read_bytes(path: Path) -> bytes:
     return _read(path)
 
 
-def read_certificates(path: Path) -> bytes:
-    """Read certificates in PEM, bounded. Raises NotFoundError, UnavailableError, LimitError."""
-    content = _read(path, CERTIFICATES_MAX_BYTES)
-    if len(content) > CERTIFICATES_MAX_BYTES:
-        raise LimitError(f"{path} holds more than {CERTIFICATES_MAX_BYTES} bytes")
-    return content
-
-
-def write_public(content: bytes, path: Path) -> None:
-    """Write what anybody may read. Raises ConflictError when the file exists already."""
-    _write_new(path, content, PUBLIC_MODE)
-
-
 def write_private(pem: bytes, path: Path) -> None:
     """Write one encrypted private key. Raises ConflictError when the file exists already."""
     _write_new(path, pem, PRIVATE_MODE)
@@ -94,12 +95,12 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _read(path: Path, max_bytes: int = _pem.MAX_BYTES) -> bytes:
+def _read(path: Path, max_bytes: int = _pem.MAX_BYTES, what: str = "key file") -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(max_bytes + 1)
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no key file {path}") from error
+        raise NotFoundError(f"there is no {what} {path}") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
 

@@ -144,6 +144,11 @@ def parse_public(pem: bytes) -> PublicKey:
             f"a PEM block {label!r} where a public key is expected",
             remedy="give the .pub file of the key pair",
         )
+    return public_of_der(der)
+
+
+def public_of_der(der: bytes) -> PublicKey:
+    """Parse SubjectPublicKeyInfo. Raises KeyFormatError for anything but a P-256 key."""
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:

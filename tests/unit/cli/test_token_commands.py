@@ -201,7 +201,7 @@ def test_a_trusted_key_shows_the_hardware_that_keeps_it(shell, token):
         (("import", "--token", "pkcs11:token=yubi", "--unsafe-no-backup"), 2, "which key?"),
         (("import",), 2, "--from-docker FILE"),
         (("link", "pkcs11:token=yubi;id=%09", "--pin-file", "pin"), 3, "no such key"),
-        (("attest", "none.pem", "--root", "pin"), 3, "there is no key file none.pem"),
+        (("attest", "none.pem", "--root", "pin"), 3, "there is no file none.pem"),
         (("attest", "pin", "--root", "pin"), 2, "not certificates"),
         (("trust", "x.pub", "--attestation", "pin"), 2, "go together"),
     ],
