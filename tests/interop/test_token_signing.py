@@ -35,11 +35,12 @@ IMAGE = images.image(images.layer({"motd": b"hello"}))
 @pytest.fixture(scope="module")
 def clients():
     done = subprocess.run(
-        [ROOT / "tools" / "clients.sh", CLIENTS, "cosign2", "cosign3", "notary", "docker28"],
+        [ROOT / "tools" / "clients.sh", CLIENTS, "cosign2", "cosign3", "notary", "docker28",
+         "notation"],
         capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     if done.returncode:
-        pytest.skip(f"needs cosign 2 and 3, notary and docker 28: {done.stderr.strip()}")
+        pytest.skip(f"needs cosign 2 and 3, notary, notation, docker 28: {done.stderr.strip()}")
     return CLIENTS / "bin"
 
 
@@ -124,6 +125,13 @@ class Desk:
         )  # fmt: skip
         return done.returncode == 0
 
+    def notation(self, *words):
+        return subprocess.run(
+            [self.clients / "notation", *words],
+            cwd=self.home, capture_output=True, text=True, timeout=60,
+            env={"HOME": str(self.home), "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+
     def stock(self, program, *words, passphrase=PHRASE):
         return subprocess.run(
             [self.clients / program, *words],
@@ -177,6 +185,33 @@ def test_stock_cosign_verifies_what_a_signing_service_signed(desk):
         public = desk.home / "service.pub"
         public.write_bytes(service.keys["release"][0].public.pem)
     assert [True, True] == [desk.cosign_verifies(v, "by-service", public) for v in ("2", "3")]
+
+
+@pytest.mark.parametrize("form", ["jws", "cose"])
+def test_strict_notation_verifies_what_a_key_on_a_token_signed(desk, form):
+    made, pin = generate(desk, "yubi", form), ("--passphrase-file", str(desk.home / "pin"))
+    shown = desk.seawall("key", "certificate", "--key", made["private"], *pin, "--json")
+    (desk.home / "ca.pem").write_text(json.loads(shown.stdout)["pem"])
+    policy = {
+        "name": "acme", "registryScopes": ["*"], "signatureVerification": {"level": "strict"},
+        "trustStores": ["ca:acme"], "trustedIdentities": ["*"],
+    }  # fmt: skip
+    document = json.dumps({"version": "1.0", "trustPolicies": [policy]})
+    (desk.home / "policy.json").write_text(document)
+    for words in (
+        ("certificate", "add", "--type", "ca", "--store", "acme", "ca.pem"),
+        ("policy", "import", "--force", "policy.json"),
+    ):
+        assert 0 == desk.notation(*words).returncode
+    verify = (
+        "verify", "--insecure-registry", "--username", registry_server.USER,
+        "--password", registry_server.PASSWORD, f"{desk.registry}/by-{form}:v1",
+    )  # fmt: skip
+    desk.push(f"by-{form}")
+    assert 0 != desk.notation(*verify).returncode
+    desk.sign(f"by-{form}", "--key", made["private"], "--notation", form, *pin)
+    done = desk.notation(*verify)
+    assert 0 == done.returncode, done.stderr
 
 
 def test_nobody_verifies_it_under_another_key(desk):
