@@ -87,6 +87,7 @@ class Home:
     """Places that belong to the person at the shell, not to the installation."""
 
     keys: Path
+    pins: Path
     docker: Path
     login: str
     vault_token: Path = Path(".vault-token")
@@ -204,9 +205,11 @@ def _home() -> Home:
     home = _user_home()
     own = os.environ.get("SEAWALL_CONFIG_HOME")
     docker = os.environ.get("DOCKER_CONFIG")
+    configuration = Path(own) if own else home / ".config" / "seawall"
     module = os.environ.get("SEAWALL_PKCS11_MODULE")
     return Home(
-        keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
+        keys=configuration / "keys",
+        pins=configuration / "pins",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
         vault_token=home / ".vault-token",
