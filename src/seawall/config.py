@@ -90,6 +90,8 @@ class Home:
     pins: Path
     docker: Path
     login: str
+    vault_token: Path = Path(".vault-token")
+    """Where the login of Vault and OpenBao leaves its token."""
     token_module: Path | None = None
     """The PKCS#11 module of this person's tokens; goes before the installation's."""
 
@@ -210,6 +212,7 @@ def _home() -> Home:
         pins=configuration / "pins",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
+        vault_token=home / ".vault-token",
         token_module=Path(module) if module else None,
     )
 
