@@ -65,8 +65,6 @@ class House:
     registry: Registry
     trusted_keys: TrustedKeys
     trees: Trees
-    pins: Pins
-    pinned_trees: PinnedTrees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -82,26 +80,23 @@ class House:
         registry = Registry(database, FilesystemBlobs(settings.blobs), clock)
         trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
         reports, advisories = Reports(database, clock), Advisories(database, clock)
+        trees = _trees(settings, database, clock)
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
             authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
-        trees = Trees(
-            database,
-            clock,
-            ServerKeys.open(settings.keys / "trees.key"),
-            hosts=frozenset(settings.registry_hosts),
-        )
-        pins = Pins(database, clock)
-        pinned_trees = PinnedTrees(
-            trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
+        pinned = PinnedTrees(
+            trees=trees,
+            pins=Pins(database, clock),
+            registry=registry,
+            host=settings.registry_hosts[0],
         )
         judge = Judge(
             database=database,
             registry=registry,
-            vouching=Vouching(signatures=signatures, trees=pinned_trees),
+            vouching=Vouching(signatures=signatures, trees=pinned),
             reports=reports,
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
@@ -114,18 +109,10 @@ class House:
             grants=grants,
             sessions=Sessions(database, clock),
             certificates=Certificates(database, clock, settings.pki),
-            tokens=Tokens(
-                key=SigningKey.open(settings.keys / "tokens.pem"),
-                issuer=ISSUER,
-                audience=SERVICE,
-                standing=Standing(database, clock),
-                clock=clock,
-            ),
+            tokens=_tokens(settings, database, clock),
             registry=registry,
             trusted_keys=trusted_keys,
             trees=trees,
-            pins=pins,
-            pinned_trees=pinned_trees,
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),
@@ -145,6 +132,14 @@ class House:
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
         )
 
+    @property
+    def pinned_trees(self) -> PinnedTrees:
+        return self.judge.vouching.trees
+
+    @property
+    def pins(self) -> Pins:
+        return self.pinned_trees.pins
+
     def gate_log(self, engine: str) -> GateLog:
         """Return what the gate writes to, for the engine at `engine`."""
         return GateLog(
@@ -160,3 +155,18 @@ def server_files(house: House) -> ServerFiles:
     """Return the certificate of web and gate, good for every name of either."""
     options = house.settings.options
     return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))
+
+
+def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
+    keys = ServerKeys.open(settings.keys / "trees.key")
+    return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
+
+
+def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
+    return Tokens(
+        key=SigningKey.open(settings.keys / "tokens.pem"),
+        issuer=ISSUER,
+        audience=SERVICE,
+        standing=Standing(database, clock),
+        clock=clock,
+    )
