@@ -18,6 +18,7 @@ from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
 from seawall.flows.scanning import Scanning
 from seawall.flows.signatures import Signatures
+from seawall.flows.transparency import Logging
 from seawall.flows.vouching import Vouching
 from seawall.identity.authorities import ServerFiles
 from seawall.identity.certificates import Certificates
@@ -30,7 +31,11 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust import at_rest
+from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
+from seawall.trust.log.transparency import TransparencyLog
+from seawall.trust.log.witnesses import Witnesses
 from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
@@ -73,6 +78,9 @@ class House:
     admission: Admission
     scanning: Scanning
     rejudging: Rejudging
+    log: TransparencyLog
+    witnesses: Witnesses
+    logging: Logging
 
     @classmethod
     def build(cls, settings: Settings, database: Database, clock: Clock = SYSTEM_CLOCK) -> House:
@@ -100,6 +108,13 @@ class House:
             reports=reports,
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
+        )
+        log = TransparencyLog.open(
+            database,
+            clock,
+            keys=settings.keys,
+            sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+            origin=settings.registry_hosts[0],
         )
         return cls(
             settings=settings,
@@ -130,6 +145,9 @@ class House:
                 clock=clock,
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
+            log=log,
+            witnesses=Witnesses(database, clock),
+            logging=Logging(database=database, log=log, clock=clock),
         )
 
     @property

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.trust.model import TrustedAuthority
-
-KINDS = ("notation",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trust.add_argument(
         "file", type=Path, metavar="FILE",
         help="certificates in PEM, as in a trust store of notation",
-    )  # fmt: skip
-    trust.add_argument(
-        "--kind", choices=KINDS, default="notation", metavar="KIND",
-        help=f"what signs with its certificates: {', '.join(KINDS)} (default: notation)",
     )  # fmt: skip
     trust.add_argument(
         "--identity", dest="identities", action="append", default=[], metavar="IDENTITY",
@@ -50,7 +45,14 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.core.clock import SystemClock
     from seawall.trust.authorities import TrustedAuthorities
 
-    asked = _asked(options) if options.action == "trust" else None
+    asked = None
+    if options.action == "trust":
+        asked = read(
+            options.file,
+            name=options.name,
+            identities=options.identities,
+            patterns=options.patterns or ["**"],
+        )
     with setup.opened_database(settings) as database:
         authorities = TrustedAuthorities(database, SystemClock())
         if asked is not None:
@@ -64,17 +66,20 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _asked(options: argparse.Namespace) -> TrustedAuthority:
+def read(
+    path: Path, *, name: str, identities: Sequence[str], patterns: Sequence[str]
+) -> TrustedAuthority:
+    """Read an authority from a file, and check what it is to be trusted for."""
     from seawall.trust import authorities, key_files
     from seawall.trust.model import AuthorityKind, TrustedAuthority
 
     return authorities.checked(
         TrustedAuthority(
-            name=options.name,
-            kind=AuthorityKind(options.kind),
-            content=key_files.read_certificates(options.file),
-            identities=tuple(options.identities),
-            patterns=tuple(options.patterns or ["**"]),
+            name=name,
+            kind=AuthorityKind.NOTATION,
+            content=key_files.read_certificates(path),
+            identities=tuple(identities),
+            patterns=tuple(patterns),
         )
     )
 

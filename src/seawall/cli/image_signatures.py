@@ -24,7 +24,7 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import cosign, proof, referrers, simple_signing
+from seawall.trust import bundle, cosign, proof, referrers, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
 from seawall.trust.model import (
     SignatureFormat,
@@ -81,11 +81,13 @@ def sign_image(
     key: Signer,
     now: dt.datetime,
     *,
+    log: bundle.Log | None = None,
     planners: Sequence[Planner] = (),
 ) -> tuple[Signed, ...]:
     """Sign the image; of an index, the index and the manifest of each platform.
 
-    cosign's formats are always made; `planners` add others.
+    cosign's formats are always made; `planners` add others. With a `log`, each new bundle is
+    entered there and holds the proof.
 
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
@@ -95,9 +97,11 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign_until_seen(client, reference, target, key, now, planners=planners),
+            is_new=_sign_until_seen(
+                client, reference, target, key, now, log=log, planners=planners
+            ),
         )
-        for target in (image.descriptor, *_platforms(image))
+        for target in (image.descriptor, *platforms(image))
     )
 
 
@@ -159,6 +163,36 @@ def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[U
                     _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
+def platforms(image: Fetched) -> list[Descriptor]:
+    """Return the images of an index; none of anything else. Raises LimitError."""
+    parsed = manifests.parse(image.content, image.media_type)
+    if not isinstance(parsed, Index):
+        return []
+    found = [
+        entry
+        for entry in parsed.manifests
+        if entry.media_type in media.MANIFESTS
+        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
+    ]
+    if len(found) > MAX_PLATFORMS:
+        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
+    return found
+
+
+def referring(
+    client: RegistryClient, repository: RepositoryName, subject: Digest
+) -> tuple[Descriptor, ...]:
+    """List what refers to `subject`, by the API or under the fallback tag. Nothing is verified."""
+    found = client.find_referrers(repository, subject)
+    if found is not None:
+        return found
+    index = client.find_manifest(repository, cosign.fallback_tag(subject))
+    if index is None:
+        return ()
+    parsed = manifests.parse(index.content, index.media_type)
+    return parsed.manifests if isinstance(parsed, Index) else ()
+
+
 def _sign_until_seen(
     client: RegistryClient,
     reference: Reference,
@@ -166,6 +200,7 @@ def _sign_until_seen(
     key: Signer,
     now: dt.datetime,
     *,
+    log: bundle.Log | None,
     planners: Sequence[Planner],
 ) -> bool:
     """Sign until the registry shows our signature; tell whether there was anything to do.
@@ -183,6 +218,7 @@ def _sign_until_seen(
                 now,
                 existing=found.artifacts,
                 tag_manifest=found.tag_manifest,
+                log=log,
             )
         ]
         for plan in planners:
@@ -194,21 +230,6 @@ def _sign_until_seen(
         f"the registry does not keep the signature of {target.digest}",
         remedy="somebody else may be signing at this moment: try again",
     )
-
-
-def _platforms(image: Fetched) -> list[Descriptor]:
-    parsed = manifests.parse(image.content, image.media_type)
-    if not isinstance(parsed, Index):
-        return []
-    found = [
-        entry
-        for entry in parsed.manifests
-        if entry.media_type in media.MANIFESTS
-        and not (entry.platform and entry.platform.os == _ATTESTATION_PLATFORM)
-    ]
-    if len(found) > MAX_PLATFORMS:
-        raise LimitError(f"an index of {len(found)} images, more than {MAX_PLATFORMS}")
-    return found
 
 
 def _tag_artifacts(
@@ -240,7 +261,7 @@ def _referring_artifacts(
     client: RegistryClient, repository: RepositoryName, subject: Digest
 ) -> list[UnverifiedSignature]:
     artifacts = []
-    listed = [entry for entry in _referrers(client, repository, subject) if _is_wanted(entry)]
+    listed = [entry for entry in referring(client, repository, subject) if _is_wanted(entry)]
     for entry in listed[: proof.MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
@@ -261,19 +282,6 @@ def _referring_artifacts(
 
 def _is_wanted(entry: Descriptor) -> bool:
     return entry.media_type == media.OCI_MANIFEST and referrers.may_be_signature(entry)
-
-
-def _referrers(
-    client: RegistryClient, repository: RepositoryName, subject: Digest
-) -> tuple[Descriptor, ...]:
-    found = client.find_referrers(repository, subject)
-    if found is not None:
-        return found
-    index = client.find_manifest(repository, cosign.fallback_tag(subject))
-    if index is None:
-        return ()
-    parsed = manifests.parse(index.content, index.media_type)
-    return parsed.manifests if isinstance(parsed, Index) else ()
 
 
 def _list_under_fallback_tag(

@@ -44,6 +44,7 @@ COMMANDS: Final = (
     Command(name="key", module="key", summary="make signing keys and say which are trusted"),
     Command(name="authority", module="authority", summary="say whose certificates may vouch"),
     Command(name="sign", module="sign", summary="vouch for an image"),
+    Command(name="attest", module="attest", summary="say something about an image, signed"),
     Command(name="verify", module="verify", summary="prove who vouches for an image"),
     Command(name="explain", module="explain", summary="say whether an image may run, and why"),
     Command(name="policy", module="policy", summary="check the policy file, show what applies"),

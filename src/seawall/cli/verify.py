@@ -25,12 +25,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " installation trusts)",
     )  # fmt: skip
     parser.add_argument(
-        "--signers", type=int, default=1, metavar="N", help="different keys that must have signed"
+        "--authority", type=Path, action="append", default=[], metavar="FILE",
+        help="authority to trust, may be given several times: certificates of notation's signers,"
+        " PEM",
+    )  # fmt: skip
+    parser.add_argument(
+        "--identity", dest="identities", action="append", default=[], metavar="IDENTITY",
+        help="whom those authorities may name, as in `authority trust`",
+    )  # fmt: skip
+    parser.add_argument(
+        "--signers", type=int, default=1, metavar="N", help="different signers that are needed"
     )
     parser.add_argument(
         "--signed-as", action="append", default=[], metavar="HOST",
         help="accept signatures made for this name of the registry too",
     )  # fmt: skip
+    parser.add_argument(
+        "--attestation", metavar="TYPE",
+        help="prove an attestation instead: vuln, cyclonedx, spdx, slsaprovenance, openvex, a URI,"
+        " or any",
+    )  # fmt: skip
+    parser.add_argument(
+        "--predicate-to", type=Path, metavar="FILE", help="write what the newest attestation says"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
@@ -45,7 +62,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
-    trusted, authorities = (_given_keys(options.key), []) if options.key else _own_trust(settings)
+    trusted, authorities = _trust(options, settings)
+    hosts = _hosts(str(image.host), options.signed_as, settings.registry_hosts)
+    if options.attestation is not None:
+        from seawall.cli import verify_attestation
+
+        return verify_attestation.run(options, settings, trusted, hosts)
     with _registry_options.open_client(options, image, settings) as client:
         judged = image_signatures.verify_image(
             client,
@@ -53,7 +75,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             trusted,
             dt.datetime.now(dt.UTC),
             authorities=authorities,
-            hosts=_hosts(str(image.host), options.signed_as, settings.registry_hosts),
+            hosts=hosts,
             required_signers=options.signers,
         )
     _print(image, judged, options.json)
@@ -65,6 +87,15 @@ def _hosts(asked: str, more: list[str], own: tuple[str, ...]) -> frozenset[str]:
     return frozenset({asked, *more, *(own if asked in own else ())})
 
 
+def _trust(
+    options: argparse.Namespace, settings: Settings
+) -> tuple[list[TrustedKey], list[TrustedAuthority]]:
+    """Return what is trusted: what the options name, else what this installation trusts."""
+    if options.key or options.authority:
+        return _given_keys(options.key), _given_authorities(options)
+    return _own_trust(settings)
+
+
 def _given_keys(paths: list[Path]) -> list[TrustedKey]:
     from seawall.trust import key_files
     from seawall.trust.model import TrustedKey
@@ -73,6 +104,15 @@ def _given_keys(paths: list[Path]) -> list[TrustedKey]:
     return [
         TrustedKey(key_id=key.key_id, name=path.name, public_pem=key.pem, patterns=("**",))
         for path, key in keys
+    ]
+
+
+def _given_authorities(options: argparse.Namespace) -> list[TrustedAuthority]:
+    from seawall.cli import authority
+
+    return [
+        authority.read(path, name=path.name, identities=options.identities, patterns=["**"])
+        for path in options.authority
     ]
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from typing import Final, assert_never
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from seawall.core.strictjson import Json
 from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference
 from seawall.trust import bundle, simple_signing
+from seawall.trust.attestations import envelope, kinds, plan, statement
+from seawall.trust.attestations.envelope import AttestationFormat, UnverifiedAttestation
 from seawall.trust.certificates import Certificate
 from seawall.trust.keys import PrivateKey
 from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
@@ -83,3 +87,47 @@ def sign_envelope(
     shown = [one.der for one in chain or (certificate(key, now - dt.timedelta(days=1)),)]
     build = jws.build if kind is SignatureFormat.NOTATION_JWS else cose.build
     return UnverifiedSignature(format=kind, content=build(payload, shown, key, now, expires_at))
+
+
+def attest(
+    key: PrivateKey,
+    digest: Digest,
+    image: str,
+    now: dt.datetime,
+    *,
+    predicate_type: str = kinds.VULNERABILITIES,
+    predicate: Json = None,
+    kind: AttestationFormat = AttestationFormat.SIGSTORE_BUNDLE,
+) -> UnverifiedAttestation:
+    """Attest `predicate` of `digest` as `image`, as `seawall attest` does."""
+    said = SCAN if predicate is None else predicate
+    payload = statement.build(digest, Reference.parse(image), predicate_type, said, now)
+    return attest_payload(key, payload, kind=kind)
+
+
+def attest_payload(
+    key: PrivateKey,
+    payload: bytes,
+    *,
+    kind: AttestationFormat = AttestationFormat.SIGSTORE_BUNDLE,
+) -> UnverifiedAttestation:
+    """Return an attestation over any bytes."""
+    signed = plan.sign(payload, "", key)
+    match kind:
+        case AttestationFormat.COSIGN_TAG:
+            content = envelope.build(payload, signed.signature)
+        case AttestationFormat.SIGSTORE_BUNDLE:
+            content = envelope.build_bundle(payload, signed.signature, key.public)
+        case other:
+            assert_never(other)
+    return UnverifiedAttestation(format=kind, content=content)
+
+
+SCAN: Final[dict[str, Json]] = {
+    "scanner": {"uri": "pkg:pypi/seawall", "version": "1", "db": {"uri": "", "version": ""}},
+    "metadata": {
+        "scanStartedOn": "2026-01-01T00:00:00.000000Z",
+        "scanFinishedOn": "2026-01-01T00:00:00.000000Z",
+    },
+}
+"""The smallest report of a scan."""

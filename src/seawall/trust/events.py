@@ -10,13 +10,15 @@ from seawall import audit
 class KeyTrusted(audit.Event, frozen=True, kw_only=True):
     """A key is trusted from now on, for the repositories that the patterns match.
 
-    `former_patterns` are those that these replace; empty for a new key.
+    `former_patterns` are those that these replace; empty for a new key. `hardware` is what a proven
+    attestation says of the device that keeps it; empty when there is none.
     """
 
     key_id: str
     name: str
     patterns: tuple[str, ...]
     former_patterns: tuple[str, ...] = ()
+    hardware: str = ""
 
 
 class KeyDistrusted(audit.Event, frozen=True, kw_only=True):
@@ -148,3 +150,30 @@ class TreeKeyIssued(audit.Event, frozen=True, kw_only=True):
     gun: str
     role: str
     key_id: str
+
+
+class SignatureLogged(audit.Event, frozen=True, kw_only=True):
+    """A signer entered a signature into the transparency log, as entry `number`."""
+
+    key_id: str
+    number: int
+
+
+class WitnessAccepted(audit.Event, frozen=True, kw_only=True):
+    """Co-signatures of the log's checkpoints by this key are kept from now on."""
+
+    name: str
+    key: str
+
+
+class WitnessDropped(audit.Event, frozen=True, kw_only=True):
+    """Co-signatures by this witness are kept no longer."""
+
+    name: str
+
+
+class CheckpointCosigned(audit.Event, frozen=True, kw_only=True):
+    """A witness co-signed the log's checkpoint of `size` entries."""
+
+    witness: str
+    size: int

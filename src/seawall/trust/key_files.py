@@ -11,6 +11,8 @@ from seawall.core.errors import ConflictError, LimitError, NotFoundError, Unavai
 from seawall.core.secret import Secret
 from seawall.trust import _pem, keys
 from seawall.trust.keys import KeyPair, PrivateKey, PublicKey
+from seawall.trust.tokens import references
+from seawall.trust.tokens.references import TokenReference
 
 PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
@@ -52,6 +54,27 @@ def read_certificates(path: Path) -> bytes:
 def write_certificates(path: Path, pem: bytes) -> None:
     """Write certificates, durably. Raises ConflictError when the file exists already."""
     _write_new(path, pem, PUBLIC_MODE)
+
+
+def find_reference(path: Path) -> TokenReference | None:
+    """Return what the file says when it refers to a key on a token, None when it holds a key.
+
+    Raises NotFoundError, KeyFormatError or TokenUriError.
+    """
+    content = _read(path)
+    return references.parse(content) if references.is_reference(content) else None
+
+
+def write_reference(reference: TokenReference, *, private: Path, public: Path) -> None:
+    """Write PREFIX.key, which refers to the token, and PREFIX.pub. Raises ConflictError."""
+    refuse_existing(private, public)
+    _write_new(private, references.encode(reference) + b"\n", PRIVATE_MODE)
+    _write_new(public, reference.public.pem, PUBLIC_MODE)
+
+
+def write_private(pem: bytes, path: Path) -> None:
+    """Write one encrypted private key. Raises ConflictError when the file exists already."""
+    _write_new(path, pem, PRIVATE_MODE)
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

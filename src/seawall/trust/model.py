@@ -68,6 +68,23 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What a device's proven attestation says of a key that cannot leave it."""
+
+    device: str
+    serial: str  # empty when the device does not tell
+    firmware: str
+    slot: str
+    form: str
+    pin: str  # a value of tokens.cryptoki.PinPolicy
+    touch: str  # a value of tokens.cryptoki.Touch
+
+    def __str__(self) -> str:
+        serial = f" {self.serial}" if self.serial else ""
+        return f"{self.device}{serial}, slot {self.slot}, touch {self.touch}, PIN {self.pin}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedKey:
     """A key that this installation trusts, for the repositories that `patterns` match."""
 
@@ -75,6 +92,8 @@ class TrustedKey:
     name: str
     public_pem: bytes
     patterns: tuple[str, ...]
+    hardware: Hardware | None = None
+    """Set when an attestation proved that the key is on a device; None: nobody knows."""
 
 
 class AuthorityKind(enum.StrEnum):

@@ -139,7 +139,8 @@ def _(event: FeedFailed) -> str:
 
 @of.register
 def _(event: KeyTrusted) -> str:
-    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}"
+    device = f", kept by {_cut(event.hardware)}" if event.hardware else ""
+    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}{device}"
 
 
 @of.register
