@@ -12,7 +12,9 @@ from seawall.config import Settings
 from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
+from seawall.flows.attested import Attestations
 from seawall.flows.judging import Judge
+from seawall.flows.logged_signatures import LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees
 from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
@@ -89,33 +91,19 @@ class House:
         trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
         reports, advisories = Reports(database, clock), Advisories(database, clock)
         trees = _trees(settings, database, clock)
+        log, witnesses = _log(settings, database, clock), Witnesses(database, clock)
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
             authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
-        pinned = PinnedTrees(
-            trees=trees,
-            pins=Pins(database, clock),
-            registry=registry,
-            host=settings.registry_hosts[0],
+        vouching = Vouching(
+            signatures=signatures,
+            trees=_pinned_trees(settings, trees, Pins(database, clock), registry),
+            logged=LoggedSignatures(log=log, witnesses=witnesses),
         )
-        judge = Judge(
-            database=database,
-            registry=registry,
-            vouching=Vouching(signatures=signatures, trees=pinned),
-            reports=reports,
-            policies=lambda: policy.load_file(settings.policy),
-            clock=clock,
-        )
-        log = TransparencyLog.open(
-            database,
-            clock,
-            keys=settings.keys,
-            sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-            origin=settings.registry_hosts[0],
-        )
+        judge = _judge(settings, database, clock, vouching, reports)
         return cls(
             settings=settings,
             database=database,
@@ -146,7 +134,7 @@ class House:
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
             log=log,
-            witnesses=Witnesses(database, clock),
+            witnesses=witnesses,
             logging=Logging(database=database, log=log, clock=clock),
         )
 
@@ -186,5 +174,39 @@ def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
         issuer=ISSUER,
         audience=SERVICE,
         standing=Standing(database, clock),
+        clock=clock,
+    )
+
+
+def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:
+    return TransparencyLog.open(
+        database,
+        clock,
+        keys=settings.keys,
+        sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+        origin=settings.registry_hosts[0],
+    )
+
+
+def _pinned_trees(settings: Settings, trees: Trees, pins: Pins, registry: Registry) -> PinnedTrees:
+    host = settings.registry_hosts[0]
+    return PinnedTrees(trees=trees, pins=pins, registry=registry, host=host)
+
+
+def _judge(
+    settings: Settings, database: Database, clock: Clock, vouching: Vouching, reports: Reports
+) -> Judge:
+    signatures = vouching.signatures
+    return Judge(
+        database=database,
+        registry=signatures.registry,
+        vouching=vouching,
+        attestations=Attestations(
+            registry=signatures.registry,
+            trusted_keys=signatures.trusted_keys,
+            hosts=signatures.hosts,
+        ),
+        reports=reports,
+        policies=lambda: policy.load_file(settings.policy),
         clock=clock,
     )

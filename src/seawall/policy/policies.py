@@ -42,6 +42,10 @@ class Policy:
     rules: tuple[Moded, ...]
     waivers: tuple[Waiver, ...] = ()
 
+    def asks_for(self, kind: type[Rule]) -> bool:
+        """Tell whether one of the rules is of this kind: then its evidence is worth gathering."""
+        return any(isinstance(moded.rule, kind) for moded in self.rules)
+
     @property
     def waived_until(self) -> Mapping[str, dt.datetime]:
         """Ids of findings and the end of the latest waiver for each."""
