@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 
 from seawall.api import log as log_api
+from seawall.api import pending as pending_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
@@ -146,6 +147,9 @@ def web_application(house: rooms.House) -> web.Application:
     app.router.add_routes(tokens.token_routes(service))
     app.router.add_routes(
         log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
+    )
+    app.router.add_routes(
+        pending_api.routes(house.pending, authenticator, house.settings.registry_hosts[0])
     )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))

@@ -38,6 +38,7 @@ from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.pending import PendingFiles
 from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
@@ -141,6 +142,10 @@ class House:
     @property
     def pinned_trees(self) -> PinnedTrees:
         return self.judge.vouching.trees
+
+    @property
+    def pending(self) -> PendingFiles:
+        return PendingFiles(self.database, self.clock, self.trees)
 
     @property
     def pins(self) -> Pins:
