@@ -12,7 +12,7 @@ from seawall.config import Settings
 from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
-from seawall.flows.attested import Attestations
+from seawall.flows.attestations import Attestations
 from seawall.flows.judging import Judge
 from seawall.flows.logged_signatures import LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees

@@ -17,7 +17,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
 from seawall.flows import vouching
-from seawall.flows.attested import Attestations
+from seawall.flows.attestations import Attestations
 from seawall.flows.vouching import Vouched, Vouching
 from seawall.oci import manifests, media, platforms
 from seawall.oci.digest import Digest
@@ -26,7 +26,6 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.events import VerdictGiven
 from seawall.policy.model import Mode, RuleResult
 from seawall.policy.policies import Policies
-from seawall.policy.trust_rules import Attested
 from seawall.registry.service import Registry
 from seawall.scan.report_model import Report
 from seawall.scan.reports import Reports
@@ -87,7 +86,7 @@ class Judge:
             signatures=vouched.signature_evidence,
             scan=_scan_of_all(reports),
             tree=vouched.tree_evidence,
-            attestations=self._attestations(repository, digest, rules, now),
+            attestations=self._attestations(repository, digest, runnable, rules),
         )
         return Judgement(
             tag=tag,
@@ -128,13 +127,20 @@ class Judge:
         self,
         repository: RepositoryName,
         digest: Digest,
+        members: Sequence[Digest],
         rules: policy.Policy | SeawallError,
-        now: dt.datetime,
     ) -> tuple[policy.Attestation, ...] | None:
-        """Look for attestations where a rule asks for them: they may be large."""
-        if isinstance(rules, SeawallError) or not rules.asks_for(Attested):
+        """Look for the attestations that a rule asks for, and no others: they may be large."""
+        if isinstance(rules, SeawallError) or not rules.attested_types:
             return None
-        found = self.attestations.prove(repository, digest, now=now)
+        now = self.clock.now()
+        found = [
+            one
+            for kind in sorted(rules.attested_types)
+            for one in self.attestations.of_image(
+                repository, digest, members, now=now, predicate_type=kind
+            )
+        ]
         keys = self.attestations.trusted_keys.for_repository(repository)
         return vouching.attestation_evidence(found, keys)
 

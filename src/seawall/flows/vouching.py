@@ -20,7 +20,7 @@ from seawall.flows.signatures import Signatures
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.trust.attestations.envelope import AttestationFormat
-from seawall.trust.attestations.proof import AttestationProof
+from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey, VerifiedSignature
 from seawall.trust.proof import Proof, Step
@@ -115,7 +115,7 @@ class Vouching:
 
 
 def attestation_evidence(
-    found: AttestationProof, keys: Sequence[TrustedKey]
+    found: Sequence[VerifiedAttestation], keys: Sequence[TrustedKey]
 ) -> tuple[policy.Attestation, ...]:
     """Return what the policy is told of attestations."""
     by_id = {key.key_id: key for key in keys}
@@ -131,7 +131,7 @@ def attestation_evidence(
                 is_on_hardware=one.key_id in by_id and by_id[one.key_id].hardware is not None,
             ),
         )
-        for one in found.attestations
+        for one in found
     )
 
 
