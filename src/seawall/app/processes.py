@@ -171,6 +171,7 @@ def house_pages(house: rooms.House) -> HousePages:
         receipts=house.receipts,
         grants=house.grants,
         trusted_keys=house.trusted_keys,
+        pending=house.pending,
         clock=house.clock,
         hosts=house.settings.registry_hosts,
         gate=gate_address,
