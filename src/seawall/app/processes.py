@@ -12,6 +12,7 @@ import uvloop
 from aiohttp import web
 
 from seawall.api import log as log_api
+from seawall.api import pending as pending_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
@@ -150,6 +151,9 @@ def web_application(house: rooms.House) -> web.Application:
     app.router.add_routes(
         log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
     )
+    app.router.add_routes(
+        pending_api.routes(house.pending, authenticator, house.settings.registry_hosts[0])
+    )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app
@@ -170,6 +174,7 @@ def house_pages(house: rooms.House) -> HousePages:
         receipts=house.receipts,
         grants=house.grants,
         trusted_keys=house.trusted_keys,
+        pending=house.pending,
         clock=house.clock,
         hosts=house.settings.registry_hosts,
         gate=gate_address,
