@@ -30,6 +30,7 @@ for step in "$@"; do
       need docker-registry docker-registry
       need mmdebstrap mmdebstrap
       need chromium chromium
+      need_package postgresql
       need_package fonts-liberation
       need_package libatomic1 # the driver of the browser tests
       ;;
