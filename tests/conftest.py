@@ -75,6 +75,13 @@ def postgresql(postgresql_servers: databases.Servers) -> databases.Servers:
 
 
 @pytest.fixture
+def postgresql_url(postgresql: databases.Servers) -> Iterator[str]:
+    """An own database on the private PostgreSQL, with the schema and nothing else."""
+    with postgresql.fresh() as name:
+        yield postgresql.server.url(name)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of fixtures beside the checkout; a test that needs it skips when it is absent."""
     if not SHARED.is_dir():

@@ -49,6 +49,15 @@ _BEGIN: Final = {
     f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})",
 }
 
+ABOUT: Final = """
+    SELECT current_setting('server_version'),
+           CASE WHEN client.client_addr IS NULL THEN 'through a socket of this machine'
+                WHEN tls.ssl THEN 'over ' || tls.version
+                ELSE 'NOT ENCRYPTED' END
+      FROM pg_stat_activity AS client JOIN pg_stat_ssl AS tls USING (pid)
+     WHERE pid = pg_backend_pid()
+"""
+
 _AGAIN: Final = "try again; if it stays so, look at the log of the PostgreSQL server"
 
 _SAID: Final = {

@@ -68,6 +68,12 @@ class Database:
         """Whether other machines can use it too: it lies on a server, not in a file."""
         return self._engine.dialect.name == "postgresql"
 
+    def server(self) -> str:
+        """Say which server this is, and whether the way to it is encrypted."""
+        with self.read() as connection:
+            version, way = connection.exec_driver_sql(_postgresql.ABOUT).one()
+        return f"PostgreSQL {version}, {way}"
+
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Give a connection on one consistent snapshot; it can change nothing."""
