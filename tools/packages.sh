@@ -31,6 +31,8 @@ for step in "$@"; do
       need mmdebstrap mmdebstrap
       need chromium chromium
       need_package postgresql
+      need softhsm2-util softhsm2
+      need pkcs11-tool opensc
       need_package fonts-liberation
       need_package libatomic1 # the driver of the browser tests
       ;;

@@ -13,10 +13,13 @@ from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.judging import Judge
+from seawall.flows.pinned_trees import PinnedTrees
 from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
 from seawall.flows.scanning import Scanning
 from seawall.flows.signatures import Signatures
+from seawall.flows.transparency import Logging
+from seawall.flows.vouching import Vouching
 from seawall.identity.authorities import ServerFiles
 from seawall.identity.certificates import Certificates
 from seawall.identity.grants import Grants
@@ -28,6 +31,14 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust import at_rest
+from seawall.trust.at_rest import SealingKey
+from seawall.trust.authorities import TrustedAuthorities
+from seawall.trust.log.transparency import TransparencyLog
+from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.pins import Pins
+from seawall.trust.server_keys import ServerKeys
+from seawall.trust.trees import Trees
 from seawall.trust.trusted import TrustedKeys
 
 TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
@@ -58,6 +69,9 @@ class House:
     tokens: Tokens
     registry: Registry
     trusted_keys: TrustedKeys
+    trees: Trees
+    pins: Pins
+    pinned_trees: PinnedTrees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -66,6 +80,9 @@ class House:
     admission: Admission
     scanning: Scanning
     rejudging: Rejudging
+    log: TransparencyLog
+    witnesses: Witnesses
+    logging: Logging
 
     @classmethod
     def build(cls, settings: Settings, database: Database, clock: Clock = SYSTEM_CLOCK) -> House:
@@ -76,16 +93,22 @@ class House:
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
+            authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
+        )
+        trees, pins = _trees(settings, database, clock), Pins(database, clock)
+        pinned_trees = PinnedTrees(
+            trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
         )
         judge = Judge(
             database=database,
             registry=registry,
-            signatures=signatures,
+            vouching=Vouching(signatures=signatures, trees=pinned_trees),
             reports=reports,
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
         )
+        log = _log(settings, database, clock)
         return cls(
             settings=settings,
             database=database,
@@ -94,15 +117,12 @@ class House:
             grants=grants,
             sessions=Sessions(database, clock),
             certificates=Certificates(database, clock, settings.pki),
-            tokens=Tokens(
-                key=SigningKey.open(settings.keys / "tokens.pem"),
-                issuer=ISSUER,
-                audience=SERVICE,
-                standing=Standing(database, clock),
-                clock=clock,
-            ),
+            tokens=_tokens(settings, database, clock),
             registry=registry,
             trusted_keys=trusted_keys,
+            trees=trees,
+            pins=pins,
+            pinned_trees=pinned_trees,
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),
@@ -120,6 +140,9 @@ class House:
                 clock=clock,
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
+            log=log,
+            witnesses=Witnesses(database, clock),
+            logging=Logging(database=database, log=log, clock=clock),
         )
 
     def gate_log(self, engine: str) -> GateLog:
@@ -137,3 +160,28 @@ def server_files(house: House) -> ServerFiles:
     """Return the certificate of web and gate, good for every name of either."""
     options = house.settings.options
     return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))
+
+
+def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
+    keys = ServerKeys.open(settings.keys / "trees.key")
+    return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
+
+
+def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:
+    return TransparencyLog.open(
+        database,
+        clock,
+        keys=settings.keys,
+        sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+        origin=settings.registry_hosts[0],
+    )
+
+
+def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
+    return Tokens(
+        key=SigningKey.open(settings.keys / "tokens.pem"),
+        issuer=ISSUER,
+        audience=SERVICE,
+        standing=Standing(database, clock),
+        clock=clock,
+    )

@@ -74,9 +74,10 @@ def image_job(kind: str, repository: str, digest: str, tag: str | None = None) -
 
 
 def signed_by_tag(tag: str) -> str | None:
-    """Return the digest that a `sha256-<hex>.sig` tag holds signatures of."""
-    text = tag.removesuffix(".sig").replace("-", ":", 1)
-    return text if tag.endswith(".sig") and is_digest(text) else None
+    """Return the digest that a tag `sha256-<hex>.sig` or `.att` holds signed things about."""
+    name, dot, kind = tag.rpartition(".")
+    text = name.replace("-", ":", 1)
+    return text if dot and kind in ("sig", "att") and is_digest(text) else None
 
 
 # -- from events to jobs

@@ -14,7 +14,9 @@ from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
+from seawall.core.errors import NotFoundError
 from seawall.core.reason import Refusal
+from seawall.core.strictjson import Json
 from seawall.engine.model import Admitted
 from seawall.identity.model import Action
 from seawall.oci.digest import Digest
@@ -24,6 +26,7 @@ from seawall.store import migrate
 from seawall.testing import images, signatures
 from seawall.testing.images import Image
 from seawall.trust import cosign
+from seawall.trust.attestations import plan, statement
 from seawall.trust.keys import PrivateKey
 from seawall.web import views
 from seawall.web.ports import Viewer
@@ -190,12 +193,35 @@ class Stage:
     ) -> None:
         """Sign an image of `repository`; the signature can be pushed `into` another."""
         host = self.house.settings.registry_hosts[0]
-        subject = Descriptor(
-            media_type=made.media_type, digest=made.digest, size=len(made.manifest)
-        )
         reference = Reference.parse(f"{host}/{repository}:{tag}")
+        uploads = cosign.plan(_descriptor(made), reference, key, self.house.clock.now())
+        self._push_uploads(into or repository, uploads)
+
+    def attest(
+        self,
+        key: PrivateKey,
+        repository: RepositoryName,
+        made: Image,
+        predicate_type: str,
+        predicate: Json,
+        *,
+        into: RepositoryName | None = None,
+    ) -> None:
+        """Attest something of an image in both forms; it can be pushed `into` another place."""
+        host, now = self.house.settings.registry_hosts[0], self.house.clock.now()
+        reference = Reference.parse(f"{host}/{repository}")
+        payload = statement.build(made.digest, reference, predicate_type, predicate, now)
+        signed = plan.sign(payload, predicate_type, key)
         place = into or repository
-        for upload in cosign.plan(subject, reference, key, self.house.clock.now()):
+        behind: bytes | None = None
+        with contextlib.suppress(NotFoundError):
+            tag = plan.attestation_tag(made.digest)
+            behind = self.house.registry.manifest_by_target(place, tag).content
+        self._push_uploads(place, plan.for_tag(made.digest, signed, behind))
+        self._push_uploads(place, plan.for_bundle(_descriptor(made), signed, now))
+
+    def _push_uploads(self, place: RepositoryName, uploads: Sequence[cosign.Upload]) -> None:
+        for upload in uploads:
             if isinstance(upload, cosign.BlobUpload):
                 incoming = self.house.registry.uploads.whole(place)
                 incoming.write(upload.content)
@@ -217,3 +243,7 @@ class Stage:
         page = self.pages.image(ADA, SHOP, target, query)
         assert page is not None
         return page
+
+
+def _descriptor(made: Image) -> Descriptor:
+    return Descriptor(media_type=made.media_type, digest=made.digest, size=len(made.manifest))

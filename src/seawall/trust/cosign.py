@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -24,10 +24,12 @@ from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Manifest
 from seawall.oci.names import Reference, Tag
 from seawall.trust import bundle, payloads, simple_signing
-from seawall.trust.keys import PrivateKey, PublicKey
+from seawall.trust.keys import PublicKey
 from seawall.trust.model import Claims, NamedImage, SignatureFormat, UnverifiedSignature
+from seawall.trust.signing import Signer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+PREDICATE_ANNOTATION: Final = "dev.sigstore.bundle.predicateType"
 MAX_LAYERS: Final = 64
 """Signatures behind one tag, and referrers of one image, that are looked at."""
 
@@ -81,27 +83,31 @@ class TagLayer:
 def plan(
     image: Descriptor,
     reference: Reference,
-    key: PrivateKey,
+    key: Signer,
     now: dt.datetime,
     *,
     existing: Sequence[UnverifiedSignature] = (),
     tag_manifest: bytes | None = None,
+    log: bundle.Log | None = None,
 ) -> tuple[Upload, ...]:
     """Return what to push, in this order, so that `key` vouches for `image` in both formats.
 
     `reference` names the image with host and, if it has one, tag: both are bound by the signature.
     `existing` are the signatures that are there; `tag_manifest` is what now stands behind the
-    `.sig` tag. The result is empty when this key has signed this already. Raises InvalidInputError
-    when the image cannot be signed, ConflictError when the `.sig` tag holds something else.
+    `.sig` tag. The result is empty when this key has signed this already. With a `log`, a new
+    bundle is entered there and holds the proof, and one without a proof does not count as signed.
+    Raises InvalidInputError when the image cannot be signed, ConflictError when the `.sig` tag
+    holds something else, and what `log` raises.
     """
     signature_tag(image.digest)  # refuses what the format cannot name
     uploads: list[Upload] = []
     if not _is_signed(existing, SignatureFormat.COSIGN_TAG, image.digest, reference, key.public):
         uploads += _plan_tag(image.digest, reference, key, now, tag_manifest)
+    counting = existing if log is None else [one for one in existing if _is_logged(one)]
     if not _is_signed(
-        existing, SignatureFormat.SIGSTORE_BUNDLE, image.digest, reference, key.public
+        counting, SignatureFormat.SIGSTORE_BUNDLE, image.digest, reference, key.public
     ):
-        uploads += _plan_bundle(image, reference, key, now)
+        uploads += _plan_bundle(image, reference, key, now, log)
     return tuple(uploads)
 
 
@@ -146,24 +152,47 @@ def may_be_bundle(referrer: Descriptor) -> bool:
 
 
 def bundle_layer(referrer: bytes, subject: Digest) -> Descriptor | None:
-    """Return the bundle that a referrer's manifest holds; None when it is something else.
+    """Return the signature bundle that a referrer's manifest holds; None for something else.
 
-    A manifest whose own subject is another image is None too, wherever it was listed. Raises
-    InvalidInputError or LimitError.
+    A manifest whose own subject is another image is None too, wherever it was listed, and so is one
+    that claims to be an attestation: those are many and large, and a wrong claim can only hide a
+    signature. Raises InvalidInputError or LimitError.
     """
-    parsed = manifests.parse(referrer)
-    if not isinstance(parsed, Manifest) or parsed.artifact_type != bundle.MEDIA_TYPE:
+    parsed = _bundle_manifest(referrer, subject)
+    if parsed is None:
         return None
-    if parsed.subject is None or parsed.subject.digest != subject or len(parsed.layers) != 1:
+    claimed = parsed.annotations.get(PREDICATE_ANNOTATION, bundle.SIGN_PREDICATE)
+    return parsed.layers[0] if claimed == bundle.SIGN_PREDICATE else None
+
+
+def attestation_layer(
+    referrer: bytes, subject: Digest, predicate_type: str | None
+) -> Descriptor | None:
+    """Return the bundle of a referrer that may be an attestation; None for something else.
+
+    It may be one when its annotations do not say otherwise: they claim `predicate_type`, any type
+    but a signature's when that is None, or nothing.
+    """
+    parsed = _bundle_manifest(referrer, subject)
+    if parsed is None or not may_attest(parsed.annotations, predicate_type):
         return None
-    layer = parsed.layers[0]
-    return layer if layer.media_type == bundle.MEDIA_TYPE else None
+    return parsed.layers[0]
+
+
+def may_attest(annotations: Mapping[str, str], predicate_type: str | None) -> bool:
+    """Tell by the claims beside a bundle whether it may be an attestation of this type."""
+    claimed = annotations.get(PREDICATE_ANNOTATION)
+    if claimed is None:
+        return True
+    if predicate_type is None:
+        return claimed != bundle.SIGN_PREDICATE
+    return claimed == predicate_type
 
 
 def _plan_tag(
     digest: Digest,
     reference: Reference,
-    key: PrivateKey,
+    key: Signer,
     now: dt.datetime,
     tag_manifest: bytes | None,
 ) -> list[Upload]:
@@ -225,12 +254,16 @@ def _existing_layers(tag_manifest: bytes | None) -> tuple[dict[str, Json], list[
 
 
 def _plan_bundle(
-    image: Descriptor, reference: Reference, key: PrivateKey, now: dt.datetime
+    image: Descriptor,
+    reference: Reference,
+    key: Signer,
+    now: dt.datetime,
+    log: bundle.Log | None,
 ) -> list[Upload]:
-    content = bundle.build(bundle.build_statement(image.digest, reference, now), key)
+    content = bundle.build(bundle.build_statement(image.digest, reference, now), key, log)
     annotations = {
         "dev.sigstore.bundle.content": "dsse-envelope",
-        "dev.sigstore.bundle.predicateType": bundle.SIGN_PREDICATE,
+        PREDICATE_ANNOTATION: bundle.SIGN_PREDICATE,
         "org.opencontainers.image.created": clock.to_text(now),
     }
     manifest = strictjson.encode(
@@ -261,6 +294,15 @@ def _plan_bundle(
     ]
 
 
+def _bundle_manifest(referrer: bytes, subject: Digest) -> Manifest | None:
+    parsed = manifests.parse(referrer)
+    if not isinstance(parsed, Manifest) or parsed.artifact_type != bundle.MEDIA_TYPE:
+        return None
+    if parsed.subject is None or parsed.subject.digest != subject or len(parsed.layers) != 1:
+        return None
+    return parsed if parsed.layers[0].media_type == bundle.MEDIA_TYPE else None
+
+
 def _is_signed(
     existing: Sequence[UnverifiedSignature],
     kind: SignatureFormat,
@@ -271,6 +313,14 @@ def _is_signed(
     wanted = NamedImage.parse(simple_signing.name_of(reference))
     found = (_claims(artifact, key) for artifact in existing if artifact.format is kind)
     return any(c is not None and c.digest == digest and c.image == wanted for c in found)
+
+
+def _is_logged(artifact: UnverifiedSignature) -> bool:
+    """Tell a bundle that holds a log's proof. Whether it holds is for the verifier to find out."""
+    try:
+        return bool(bundle.log_entries(artifact.content))
+    except SeawallError:
+        return False
 
 
 def _claims(artifact: UnverifiedSignature, key: PublicKey) -> Claims | None:

@@ -19,7 +19,26 @@ from seawall.identity import events as identity
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
-from seawall.trust.events import ImageSigned, KeyDistrusted, KeyTrusted
+from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
+    CheckpointCosigned,
+    ImageSigned,
+    KeyDistrusted,
+    KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    SignatureLogged,
+    TreeAdvanced,
+    TreeDeleted,
+    TreeKeyIssued,
+    TreePublished,
+    TreeRefreshed,
+    TreeRefused,
+    TreeTagsChanged,
+    WitnessAccepted,
+    WitnessDropped,
+)
 
 TEXT_MAX_CHARACTERS: Final = 200
 
@@ -124,7 +143,8 @@ def _(event: FeedFailed) -> str:
 
 @of.register
 def _(event: KeyTrusted) -> str:
-    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}"
+    device = f", kept by {_cut(event.hardware)}" if event.hardware else ""
+    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}{device}"
 
 
 @of.register
@@ -133,9 +153,92 @@ def _(event: KeyDistrusted) -> str:
 
 
 @of.register
+def _(event: RootPinned) -> str:
+    what = f"the root with the keys {_keys(event.root_keys)}"
+    if event.former_root_keys:
+        return f"pinned {what} instead of {_keys(event.former_root_keys)}"
+    return f"pinned {what}"
+
+
+@of.register
+def _(event: RootUnpinned) -> str:
+    return f"took away the pin of the root with the keys {_keys(event.root_keys)}"
+
+
+@of.register
+def _(event: TreeAdvanced) -> str:
+    versions = ", ".join(f"{_cut(role)} {version}" for role, version in event.seen.items())
+    return f"saw the tree go on: {_cut(versions)}"
+
+
+@of.register
+def _(event: TreeRefused) -> str:
+    return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
+@of.register
+def _(event: AuthorityTrusted) -> str:
+    named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
+    return f"trusted the authority {named} for {_listed(list(event.patterns))}"
+
+
+@of.register
+def _(event: AuthorityDistrusted) -> str:
+    return f"trusts the authority {_cut(event.name)} no longer"
+
+
+@of.register
 def _(event: ImageSigned) -> str:
     tag = f" as {_cut(event.tag)}" if event.tag else ""
     return f"found a valid signature by {_cut(event.key)}{tag}"
+
+
+@of.register
+def _(event: SignatureLogged) -> str:
+    return f"entered a signature into the transparency log, as number {event.number}"
+
+
+@of.register
+def _(event: WitnessAccepted) -> str:
+    return f"accepts {_cut(event.name)} as a witness of the transparency log"
+
+
+@of.register
+def _(event: WitnessDropped) -> str:
+    return f"accepts the witness {_cut(event.name)} no longer"
+
+
+@of.register
+def _(event: CheckpointCosigned) -> str:
+    return f"received the co-signature of {_cut(event.witness)} at {event.size} entries"
+
+
+@of.register
+def _(event: TreePublished) -> str:
+    added = sum(1 for key in event.keys if key.is_added)
+    changed = f"; {added} keys added, {len(event.keys) - added} removed" if event.keys else ""
+    return f"published {_listed(sorted(event.roles))} of {_cut(event.gun)}{changed}"
+
+
+@of.register
+def _(event: TreeTagsChanged) -> str:
+    tags = _listed([change.tag for change in event.changes])
+    return f"signed otherwise in {_cut(event.role)} of {_cut(event.gun)}: {tags}"
+
+
+@of.register
+def _(event: TreeRefreshed) -> str:
+    return f"signed {_listed(sorted(event.roles))} of {_cut(event.gun)} anew"
+
+
+@of.register
+def _(event: TreeDeleted) -> str:
+    return f"deleted the tree of {_cut(event.gun)}"
+
+
+@of.register
+def _(event: TreeKeyIssued) -> str:
+    return f"made a key for the {_cut(event.role)} of {_cut(event.gun)}"
 
 
 # -- policy and fleet
@@ -221,6 +324,10 @@ def _(event: identity.ClientCertificateRevoked) -> str:
 
 def _listed(texts: list[str]) -> str:
     return _cut(", ".join(dict.fromkeys(texts)))
+
+
+def _keys(ids: tuple[str, ...]) -> str:
+    return _listed([key_id[:12] for key_id in ids])
 
 
 def _cut(text: str) -> str:

@@ -296,6 +296,17 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """Something that a trusted key says about this digest. Only what verified is shown."""
+
+    kind: str  # "vuln", "cyclonedx", a URI …
+    key: str
+    fingerprint: str
+    form: str
+    signed_at: dt.datetime | None  # by the signer's own clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """A member of an index."""
 
@@ -325,6 +336,7 @@ class ImagePage:
     scan_note: str  # why there is no report yet, or why the last try failed
     signatures: tuple[Signature, ...]
     events: tuple[Event, ...]
+    attestations: tuple[Attestation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,3 +68,10 @@ def test_refuses_to_need_nobody(shell, count):
     done = shell("verify", HERE, "--signers", count)
     assert 2 == done.code
     assert "--signers" in done.err
+
+
+def test_a_missing_key_is_told_before_a_passphrase_is_asked_for(shell):
+    done = shell("sign", HERE)
+    assert (3, "") == (done.code, done.out)
+    assert f"there is no key {shell.home}/.config/seawall/keys/seawall.key" in done.err
+    assert "seawall key generate" in done.err

@@ -192,10 +192,10 @@ def test_a_rating_that_is_lent_touches_the_packages_that_borrow_it(
 def test_other_ecosystems_are_stored_and_said_to_be_unmatched(
     advisories: Advisories, tmp_path: Path
 ) -> None:
-    npm = record(1)
-    npm["affected"][0]["package"]["ecosystem"] = "npm"
-    refresh = advisories.import_file(write(tmp_path / "npm.jsonl", lines(npm)), actor=SYSTEM)
-    assert {"npm": 1} == refresh.unmatched
+    conan = record(1)
+    conan["affected"][0]["package"]["ecosystem"] = "ConanCenter"
+    refresh = advisories.import_file(write(tmp_path / "conan.jsonl", lines(conan)), actor=SYSTEM)
+    assert {"ConanCenter": 1} == refresh.unmatched
 
 
 def test_refuses_feed_without_a_valid_record(

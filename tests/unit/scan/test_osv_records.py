@@ -125,7 +125,7 @@ def test_names_are_normalised_and_suffixes_kept() -> None:
 
 
 def test_other_ecosystems_are_kept_without_ranges() -> None:
-    entry = affected({"introduced": "0"}) | {"package": {"ecosystem": "npm", "name": "x"}}
+    entry = affected({"introduced": "0"}) | {"package": {"ecosystem": "ConanCenter", "name": "x"}}
     assert () == osv.parse(record(affected=[entry])).affected[0].intervals
 
 

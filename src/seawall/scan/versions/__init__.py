@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from seawall.scan.versions import debian, pypi
+from seawall.scan.versions import (
+    alpine,
+    debian,
+    dotted,
+    maven,
+    packagist,
+    pypi,
+    rpm,
+    rubygems,
+    semver,
+)
 
 __all__ = ["BEFORE_ALL", "BEYOND_ALL", "ORDERS", "Order", "order_of"]
 
@@ -32,22 +42,50 @@ class Order:
     normalise_name: Callable[[str], str]
 
 
+def _order(
+    ecosystem: str,
+    key: Callable[[str], bytes],
+    after: Callable[[str], bytes],
+    *,
+    clean: Callable[[str], str] = str.strip,
+    normalise_name: Callable[[str], str] = str.strip,
+) -> Order:
+    return Order(
+        ecosystem=ecosystem, key=key, after=after, clean=clean, normalise_name=normalise_name
+    )
+
+
+def _lower(name: str) -> str:
+    return name.strip().lower()
+
+
 ORDERS: Final[Mapping[str, Order]] = MappingProxyType(
     {
-        "Debian": Order(
-            ecosystem="Debian",
-            key=debian.key,
-            after=debian.after,
-            clean=str.strip,
-            normalise_name=str.strip,
-        ),
-        "PyPI": Order(
-            ecosystem="PyPI",
-            key=pypi.key,
-            after=pypi.after,
-            clean=pypi.clean,
-            normalise_name=pypi.normalise_name,
-        ),
+        order.ecosystem: order
+        for order in (
+            *(_order(name, debian.key, debian.after) for name in ("Debian", "Ubuntu")),
+            *(_order(name, alpine.key, alpine.after) for name in ("Alpine", "Chainguard", "Wolfi")),
+            *(
+                _order(name, rpm.key, rpm.after)
+                for name in ("AlmaLinux", "Red Hat", "Rocky Linux", "SUSE", "openSUSE", "openEuler")
+            ),
+            *(_order(name, semver.key, semver.after) for name in ("Bitnami", "Go", "Hex", "npm")),
+            *(_order(name, dotted.key, dotted.after) for name in ("CRAN", "Hackage")),
+            _order(
+                "NuGet", semver.nuget_key, semver.nuget_after, normalise_name=_lower
+            ),  # names without regard to case (NuGet docs, Package identity)
+            _order("Maven", maven.key, maven.after),
+            _order("Packagist", packagist.key, packagist.after, normalise_name=_lower),
+            _order("Pub", semver.pub_key, semver.pub_after),
+            _order(
+                "PyPI",
+                pypi.key,
+                pypi.after,
+                clean=pypi.clean,
+                normalise_name=pypi.normalise_name,
+            ),
+            _order("RubyGems", rubygems.key, rubygems.after),
+        )
     }
 )
 

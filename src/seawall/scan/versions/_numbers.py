@@ -1,4 +1,4 @@
-"""Whole numbers as bytes that compare like numbers, whatever their length."""
+"""Whole numbers and words as bytes that compare as they do, whatever their length."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def encode(digits: str) -> bytes:
     if length < _LONG:
         return bytes((length,)) + significant
     return bytes((_LONG,)) + length.to_bytes(4, "big") + significant
+
+
+def word(text: str) -> bytes:
+    """Return bytes for a text: prefix-free, and ordered as its UTF-8."""
+    return text.replace("\x00", "").encode("utf-8", "replace") + b"\x00"

@@ -49,6 +49,16 @@ class TufSigner:
         return Signature(key_id=self.key.key_id, method=self.key.method, value=self._sign(message))
 
 
+def signer_as(key: TufKey, signer: Signer) -> TufSigner:
+    """Let a P-256 key sign under the name that metadata has for it: bare, or in a certificate.
+
+    Raises ValueError when `key` is another one.
+    """
+    if key.spki != signer.public.der:
+        raise ValueError("the signer does not hold this key")
+    return TufSigner(key=key, _sign=_raw(signer))
+
+
 def ecdsa_signer(signer: Signer) -> TufSigner:
     """Let a P-256 key sign targets and delegations."""
     return TufSigner(key=keys.of_public(signer.public), _sign=_raw(signer))

@@ -10,7 +10,7 @@ certificate): signers are counted by `canonical_id`, which is the id of the bare
  rsa-x509     PEM certificates   rsapss          the same; also rsapkcs1v15
  ed25519      32 bytes           eddsa           64 bytes over the message itself
 
-High-S signatures count: stock clients make them.
+High-S signatures count: stock clients make them. Methods are written exactly so.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class TufKey:
 
     def has_signed(self, method: str, signature: bytes, message: bytes) -> bool:
         """Tell whether `signature` over `message` was made by this key, in a way of its kind."""
-        if method.lower() not in _METHODS[self.key_type]:
+        if method not in _METHODS[self.key_type]:
             return False
         try:
             match self._verifier:
@@ -210,7 +210,7 @@ def _verifier(
 
 
 def _rsa_padding(method: str) -> padding.AsymmetricPadding:
-    if method.lower() == "rsapkcs1v15":
+    if method == "rsapkcs1v15":
         return padding.PKCS1v15()
     return padding.PSS(padding.MGF1(hashes.SHA256()), 32)
 

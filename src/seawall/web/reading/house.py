@@ -14,6 +14,7 @@ from seawall.core import clock as clocks
 from seawall.core.clock import Clock
 from seawall.engine.docker import Docker
 from seawall.fleet.receipts import Receipts
+from seawall.flows.attestations import Attestations
 from seawall.flows.judging import Judge
 from seawall.identity.grants import Grants
 from seawall.oci.names import RepositoryName
@@ -100,7 +101,12 @@ class HousePages:
         reader = ImageReader(
             database=self.database,
             registry=self.registry,
-            signatures=self.judge.signatures,
+            signatures=self.judge.vouching.signatures,
+            attestations=Attestations(
+                registry=self.registry,
+                trusted_keys=self.trusted_keys,
+                hosts=frozenset(self.hosts),
+            ),
             trusted_keys=self.trusted_keys,
             receipts=self.receipts,
             verdicts=verdicts,

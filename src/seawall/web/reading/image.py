@@ -10,6 +10,7 @@ from typing import Final
 from seawall.core.clock import Clock
 from seawall.core.errors import NotFoundError, SeawallError
 from seawall.fleet.receipts import Receipt, Receipts
+from seawall.flows.attestations import Attestations
 from seawall.flows.signatures import Signatures
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
@@ -37,6 +38,7 @@ class ImageReader:
     database: Database
     registry: Registry
     signatures: Signatures
+    attestations: Attestations
     trusted_keys: TrustedKeys
     receipts: Receipts
     verdicts: Verdicts
@@ -96,6 +98,7 @@ class ImageReader:
             scan_note=_scan_note(parsed, judged, report),
             signatures=self._signatures(repository, digest, judged),
             events=log.about(self.database, repository, digest),
+            attestations=self._attestations(repository, digest),
         )
 
     def _config(
@@ -142,6 +145,12 @@ class ImageReader:
         keys = self.trusted_keys.for_repository(repository)
         artifacts = self.signatures.of(repository, digest)
         return signatures.of_proof(judged.judgement.proof, keys, artifacts)
+
+    def _attestations(
+        self, repository: RepositoryName, digest: Digest
+    ) -> tuple[views.Attestation, ...]:
+        proof = self.attestations.prove(repository, digest, now=self.clock.now())
+        return tuple(map(signatures.of_attestation, proof.attestations))
 
 
 def _size(stored: StoredManifest, parsed: ParsedManifest) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from seawall.trust.attestations import kinds
+from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.model import TrustedKey, UnverifiedSignature
 from seawall.trust.proof import STEPS, Proof, Step
 from seawall.web import views
@@ -15,7 +17,11 @@ UNKNOWN_KEY: Final = "unknown key"
 FORM, SIGNER, FIRST_OWN, LAST_OWN = 3, 5, 3, 10
 """Numbers of steps in `trust.proof`: 3 to 10 are about one signature, the others about all."""
 
-_FORMS: Final = {"cosign-tag": "cosign, behind a tag", "sigstore-bundle": "Sigstore bundle"}
+_FORMS: Final = {
+    "cosign-tag": "cosign, behind a tag",
+    "cosign-att-tag": "cosign, behind a tag",
+    "sigstore-bundle": "Sigstore bundle",
+}
 
 
 def of_proof(
@@ -32,6 +38,17 @@ def of_proof(
     return tuple(
         _signature([step for step in proof.steps if step.signature == name], around, keys)
         for name in names
+    )
+
+
+def of_attestation(found: VerifiedAttestation) -> views.Attestation:
+    """Return what the page shows of an attestation that verified."""
+    return views.Attestation(
+        kind=kinds.name_of(found.predicate_type),
+        key=found.key_name,
+        fingerprint=found.key_id,
+        form=_FORMS.get(found.format, found.format),
+        signed_at=found.signed_at,
     )
 
 

@@ -1,0 +1,115 @@
+"""Which keys a command signs with, and how their passphrases and PINs are asked for.
+
+Every command that signs takes `--key`, once or several times: a file, the name of a key in the
+person's own configuration, a `pkcs11:` URI of a key on a token, or a `vault:` URI of a key at a
+signing service. `open_signers` turns them into signers. A file that is missing is told before
+anything is asked for, a token that is missing before its PIN is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from seawall.config import Settings
+    from seawall.trust.signing import Signer
+
+DEFAULT_KEY: Final = "seawall"
+URI_SCHEMES: Final = ("pkcs11:", "vault:")
+MAKE_A_KEY: Final = "name it with --key, or make one: seawall key generate"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--key` and `--passphrase-file`; `options.keys` and `options.passphrase_files`."""
+    parser.add_argument(
+        "--key", dest="keys", action="append", default=[], metavar="KEY",
+        help="private key: a file, its name in your configuration, pkcs11:… on a token, or "
+        "vault:… at a service; may be given several times (default: the one of `key generate`)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--passphrase-file", dest="passphrase_files", type=Path, action="append", default=[],
+        metavar="FILE",
+        help="passphrase or PIN of the key (else: asked); once for all keys, or for each",
+    )  # fmt: skip
+
+
+def open_signers(
+    keys: Sequence[str], options: argparse.Namespace, settings: Settings
+) -> list[Signer]:
+    """Return a signer for each of `keys`, in their order; for none, the default key.
+
+    `options` are those of `add_arguments`. Raises InvalidInputError when one key is given twice,
+    NotFoundError, KeyFormatError, PassphraseError, and the errors of `trust.tokens`.
+    """
+    wanted = [_find(key, settings) for key in keys or [DEFAULT_KEY]]
+    files = _passphrase_files(options.passphrase_files, len(wanted))
+    signers = [_open(one, file, settings) for one, file in zip(wanted, files, strict=True)]
+    _refuse_doubles(signers)
+    return signers
+
+
+def _find(key: str, settings: Settings) -> str | Path:
+    """Return the URI as it stands, or the path of the file."""
+    from seawall.core.errors import NotFoundError
+
+    if key.lower().startswith(URI_SCHEMES):
+        return key
+    path = Path(key)
+    in_configuration = settings.home.keys / f"{key}.key"
+    if path.name == key and not path.exists() and in_configuration.exists():
+        return in_configuration
+    if not path.exists():
+        missing = in_configuration if key == DEFAULT_KEY else path
+        raise NotFoundError(f"there is no key {missing}", remedy=MAKE_A_KEY)
+    return path
+
+
+def _open(wanted: str | Path, file: Path | None, settings: Settings) -> Signer:
+    if isinstance(wanted, Path):
+        return _open_file(wanted, file, settings)
+    from seawall.cli import token_access
+    from seawall.trust.tokens import uri
+
+    return token_access.open_key(uri.parse(wanted), settings, file)
+
+
+def _open_file(path: Path, file: Path | None, settings: Settings) -> Signer:
+    from seawall.cli import passphrases, token_access
+    from seawall.trust import key_files
+
+    reference = key_files.find_reference(path)
+    if reference is not None:
+        return token_access.open_key(
+            reference.uri, settings, file, expected=reference.public, touch=reference.touch
+        )
+    return key_files.read_private(path, passphrases.read(file, prompt=f"Passphrase of {path}"))
+
+
+def _passphrase_files(files: Sequence[Path], count: int) -> list[Path | None]:
+    from seawall.core.errors import InvalidInputError
+
+    if not files:
+        return [None] * count
+    if len(files) == 1:
+        return [files[0]] * count
+    if len(files) != count:
+        raise InvalidInputError(
+            f"{len(files)} passphrase files for {count} keys",
+            remedy="give one for all of them, or one for each in their order",
+        )
+    return list(files)
+
+
+def _refuse_doubles(signers: Sequence[Signer]) -> None:
+    from seawall.core.errors import InvalidInputError
+
+    ids = [signer.public.key_id for signer in signers]
+    doubles = sorted({key_id for key_id in ids if ids.count(key_id) > 1})
+    if doubles:
+        raise InvalidInputError(
+            f"the key {doubles[0][:12]} is given twice",
+            remedy="two signatures of one key count once: name different keys",
+        )
