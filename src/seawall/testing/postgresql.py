@@ -44,6 +44,9 @@ SETTINGS: Final = {
 }
 
 
+DURABLE: Final = dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "on")
+
+
 @dataclass(slots=True, kw_only=True)
 class Server:
     """A running server. `folder` holds its socket, data and log."""
@@ -124,12 +127,12 @@ def why_no_server() -> str:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """Run a server until the block ends."""
+def server(*, is_durable: bool = False) -> Iterator[Server]:
+    """Run a server until the block ends; a durable one flushes to a disk, as in earnest."""
     programs = _programs()
     assert programs is not None, why_no_server()
     with tempfile.TemporaryDirectory(
-        prefix="swp-", dir=_place(), ignore_cleanup_errors=True
+        prefix="swp-", dir=_place(is_durable=is_durable), ignore_cleanup_errors=True
     ) as name:
         folder = Path(name)
         if os.geteuid() == 0:
@@ -141,17 +144,23 @@ def server() -> Iterator[Server]:
              "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
             folder,
         )  # fmt: skip
-        running = Server(folder=folder, programs=programs, process=_started(programs, folder))
+        running = Server(
+            folder=folder, programs=programs, process=_started(programs, folder, is_durable)
+        )
         try:
             yield running
         finally:
             running.end()
 
 
-def _place() -> str:
+def _place(*, is_durable: bool) -> str:
     """Memory where there is enough, and short: paths of sockets are limited to 107 bytes."""
     memory = "/dev/shm"  # noqa: S108
-    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_BYTES:
+    if (
+        not is_durable
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > MEMORY_BYTES
+    ):
         return memory
     return "/tmp"  # noqa: S108
 
@@ -180,10 +189,10 @@ def _run(command: list[str], folder: Path) -> None:
         raise RuntimeError(done.stdout.decode(errors="replace")[-4000:])
 
 
-def _started(programs: Path, folder: Path) -> subprocess.Popen[bytes]:
+def _started(programs: Path, folder: Path, is_durable: bool = False) -> subprocess.Popen[bytes]:
     account = ACCOUNT if os.geteuid() == 0 else None
     command = [str(programs / "postgres"), "-D", str(folder / "data"), "-k", str(folder)]
-    for name, value in SETTINGS.items():
+    for name, value in {**SETTINGS, **(DURABLE if is_durable else {})}.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from seawall.store import append_only
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -431,23 +433,4 @@ def upgrade() -> None:
             unique=False,
         )
 
-    _protect_the_log()
-
-
-def _protect_the_log() -> None:
-    """Make it append-only: a mistake in the code must not be able to rewrite it either."""
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            "CREATE FUNCTION audit_entry_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$"
-        )
-        op.execute(
-            "CREATE TRIGGER audit_entry_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entry "
-            "FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_refuse()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_entry_no_{verb.lower()} BEFORE {verb} ON audit_entry "
-            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
-        )
+    append_only.protect(op.get_bind(), "audit_entry", "the audit log")
