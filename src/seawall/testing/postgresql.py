@@ -71,6 +71,11 @@ class Server:
         self.say(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         return name
 
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return int((self.folder / "data" / "PG_VERSION").read_text())
+
     def drop(self, database: str) -> None:
         """Remove a database, whoever is still connected to it."""
         self.say(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
 from seawall.oci.names import Tag
+from seawall.store import Database
 from seawall.testing.publishing import as_upload
 from seawall.testing.signatures import new_key
 from seawall.testing.tree_servers import ADA, GUN, TreeServer
@@ -20,8 +20,8 @@ from seawall.trust.tuf.names import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> TreeServer:
-    return TreeServer.in_folder(tmp_path)
+def server(database: Database) -> TreeServer:
+    return TreeServer(database=database)
 
 
 def prove(server: TreeServer, tag: str, text: str) -> chain.ChainProof:
