@@ -128,11 +128,11 @@ def _log(value: dict[str, Json]) -> SignatureLog | None:
     if key is None:
         return None
     address = value.get("baseUrl")
-    host = urllib.parse.urlsplit(address if isinstance(address, str) else "").netloc
+    host = urllib.parse.urlsplit(address if isinstance(address, str) else "").hostname
     if not host:
         raise InvalidInputError("a log of the trusted root has no address")
     period = _period(_object(value["publicKey"]).get("validFor"))
-    return SignatureLog(log=TrustedLog(key=key, origin=host), period=period)
+    return SignatureLog(log=TrustedLog(key=key, name=host), period=period)
 
 
 def _key(value: dict[str, Json]) -> PublicKey | None:
