@@ -30,6 +30,8 @@ for step in "$@"; do
       need docker-registry docker-registry
       need mmdebstrap mmdebstrap
       need chromium chromium
+      need softhsm2-util softhsm2
+      need pkcs11-tool opensc
       need_package fonts-liberation
       need_package libatomic1 # the driver of the browser tests
       ;;

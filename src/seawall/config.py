@@ -2,7 +2,8 @@
 
 Sources, later ones win: built-in defaults, `seawall.toml` in the state directory, the command
 line. The environment only says where things are: `SEAWALL_STATE`, `SEAWALL_CONFIG_HOME`, `HOME`,
-`XDG_STATE_HOME`, `DOCKER_CONFIG`. An unknown key is an error, an unsafe value is spelled unsafe.
+`XDG_STATE_HOME`, `DOCKER_CONFIG`, `SEAWALL_PKCS11_MODULE`. An unknown key is an error,
+an unsafe value is spelled unsafe.
 """
 
 from __future__ import annotations
@@ -63,6 +64,13 @@ class Workers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     count: int = 1
 
 
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How signing reaches hardware keys."""
+
+    modules: tuple[str, ...] = ()
+    """Paths of PKCS#11 modules, asked in order; empty means: look at the usual places."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The contents of `seawall.toml`."""
 
@@ -71,6 +79,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     engine: Engine = Engine()
     feeds: Feeds = Feeds()
     workers: Workers = Workers()
+    tokens: Tokens = Tokens()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +89,8 @@ class Home:
     keys: Path
     docker: Path
     login: str
+    token_module: Path | None = None
+    """The PKCS#11 module of this person's tokens; goes before the installation's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +146,13 @@ class Settings:
         return tuple(f"{name}:{port}" for name in self.options.web.names)
 
     @property
+    def token_modules(self) -> tuple[Path, ...]:
+        """PKCS#11 modules to ask, in order; empty: those at the usual places."""
+        if self.home.token_module is not None:
+            return (self.home.token_module,)
+        return tuple(Path(path) for path in self.options.tokens.modules)
+
+    @property
     def url(self) -> str:
         """Where the pages are."""
         return f"https://{self.registry_hosts[0]}"
@@ -184,10 +202,12 @@ def _home() -> Home:
     home = _user_home()
     own = os.environ.get("SEAWALL_CONFIG_HOME")
     docker = os.environ.get("DOCKER_CONFIG")
+    module = os.environ.get("SEAWALL_PKCS11_MODULE")
     return Home(
         keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
+        token_module=Path(module) if module else None,
     )
 
 
@@ -215,5 +235,7 @@ def _check(options: Options, path: Path) -> None:
             raise InvalidInputError(f"{path}: {name}.port {port} is not a port")
     if not options.web.names or not options.gate.names:
         raise InvalidInputError(f"{path}: names must not be empty")
+    if not all(Path(module).is_absolute() for module in options.tokens.modules):
+        raise InvalidInputError(f"{path}: tokens.modules must be absolute paths")
     if not 1 <= options.workers.count <= 64:
         raise InvalidInputError(f"{path}: workers.count must be between 1 and 64")

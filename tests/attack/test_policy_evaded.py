@@ -9,7 +9,8 @@ from seawall import policy
 from seawall.core.errors import InvalidInputError
 from seawall.policy.model import Mode
 from seawall.policy.policies import Moded, Policy, Waiver
-from seawall.policy.rules import ContentWhole, NothingFixable, Signed
+from seawall.policy.rules import ContentWhole, NothingFixable
+from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 GOOD = policy.Evidence(
@@ -18,6 +19,7 @@ GOOD = policy.Evidence(
     content=policy.Content(),
     signatures=policy.Signatures(signers=(policy.Signer(key_id="a", name="release"),)),
     scan=policy.Scan(scanned_at=NOW),
+    tree=policy.Tree(state=policy.TreeState.UNPINNED),
 )
 HOLE = policy.Finding(
     id="CVE-1", severity=policy.Severity.CRITICAL, package="zlib", fixed_version="2"
@@ -39,7 +41,7 @@ def with_rules(*rules, mode=Mode.ENFORCE, waivers=()):
     )
 
 
-@pytest.mark.parametrize("part", ["content", "signatures", "scan"])
+@pytest.mark.parametrize("part", ["content", "signatures", "scan", "tree"])
 def test_refuses_when_evidence_could_not_be_had(part):
     assert refused_by(dataclasses.replace(GOOD, **{part: None}))
 
@@ -89,6 +91,96 @@ def test_refuses_signer_counted_twice_under_two_names():
     assert {"signed"} == refused_by(evidence, with_rules(Signed(signers=2)))
 
 
+@pytest.mark.parametrize("state", [policy.TreeState.BROKEN, policy.TreeState.MOVED])
+def test_refuses_broken_tree_or_moved_tag_whatever_mode_is_asked_for(state):
+    bad = dataclasses.replace(GOOD, tree=policy.Tree(state=state))
+    for mode in Mode:
+        assert {"tree-intact"} <= refused_by(bad, with_rules(TreeIntact(), InTree(), mode=mode))
+        assert {"tree-intact"} == refused_by(bad, with_rules(Signed(), mode=mode))
+
+
+@pytest.mark.parametrize(
+    "state", [state for state in policy.TreeState if state is not policy.TreeState.PROVEN]
+)
+def test_refuses_what_a_demanded_tree_does_not_prove(state):
+    evidence = dataclasses.replace(GOOD, tree=policy.Tree(state=state))
+    assert "tree" in refused_by(evidence, with_rules(InTree()))
+
+
+def test_refuses_tree_whose_timestamp_is_old_or_dated_ahead_or_of_an_unknown_time():
+    for refreshed_at in (NOW - dt.timedelta(hours=7), NOW + dt.timedelta(hours=1), None):
+        tree = policy.Tree(state=policy.TreeState.PROVEN, refreshed_at=refreshed_at)
+        evidence = dataclasses.replace(GOOD, tree=tree)
+        assert {"tree"} == refused_by(evidence, with_rules(InTree(max_age=dt.timedelta(hours=6))))
+
+
+def signed_by(*signers):
+    return dataclasses.replace(GOOD, signatures=policy.Signatures(signers=signers))
+
+
+def test_refuses_certificate_that_calls_itself_by_the_name_of_a_trusted_key():
+    posing = policy.Signer(key_id="b", name="release", authority="corp", identity="release")
+    assert {"signed"} == refused_by(signed_by(posing), with_rules(Signed(by=("release",))))
+    for name in ("authority:other", "authority:corp/x", "authority:", "authority:corp/"):
+        assert {"signed"} == refused_by(signed_by(posing), with_rules(Signed(by=(name,))))
+
+
+def test_refuses_one_person_with_two_certificates_or_with_key_and_certificate_as_two_signers():
+    first = policy.Signer(key_id="b", name="ada", authority="corp", identity="ada")
+    renewed = dataclasses.replace(first, key_id="c")
+    bare = policy.Signer(key_id="b", name="release")
+    for pair in ((first, renewed), (first, bare), (bare, renewed, first)):
+        assert {"signed"} == refused_by(signed_by(*pair), with_rules(Signed(signers=2)))
+
+
+def test_refuses_demands_that_are_met_only_by_different_signatures_together():
+    logged = policy.Signer(key_id="a", name="r", is_bound_to_repository=False, is_logged=True)
+    bound = policy.Signer(key_id="a", name="r")
+    rule = Signed(must_name_repository=True, logged=True)
+    assert {"signed"} == refused_by(signed_by(logged, bound), with_rules(rule))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Signed(hardware=True),
+        Signed(logged=True),
+        Signed(witnesses=1),
+        Signed(formats=(policy.Format.NOTATION_JWS,)),
+        Signed(max_age=dt.timedelta(days=1)),
+    ],
+)
+def test_refuses_signature_that_lacks_what_is_demanded_of_it(rule):
+    assert {"signed"} == refused_by(GOOD, with_rules(rule))
+
+
+def test_refuses_log_entry_that_fewer_witnesses_saw_or_none_proved():
+    for is_logged, witnesses in ((True, 1), (False, 2)):
+        seen = policy.Signer(key_id="a", name="r", is_logged=is_logged, witnesses=witnesses)
+        assert {"signed"} == refused_by(signed_by(seen), with_rules(Signed(witnesses=2)))
+
+
+def test_refuses_signature_made_too_long_ago_or_in_the_future():
+    for days in (-2, 1):
+        signed_at = NOW + dt.timedelta(days=days)
+        dated = policy.Signer(key_id="a", name="r", signed_at=signed_at)
+        rule = Signed(max_age=dt.timedelta(days=1))
+        assert {"signed"} == refused_by(signed_by(dated), with_rules(rule))
+
+
+def test_refuses_attestation_of_another_type_or_by_another_signer():
+    statement = policy.Attestation(
+        predicate_type="https://spdx.dev/Document", signer=policy.Signer(key_id="a", name="ci")
+    )
+    evidence = dataclasses.replace(GOOD, attestations=(statement,))
+    spdx, slsa = "https://spdx.dev/Document", "https://slsa.dev/provenance/v1"
+    for rule in (Attested(types=(slsa,)), Attested(types=(spdx, slsa)),
+                 Attested(types=(spdx,), by=("release",)), Attested(types=(spdx,), signers=2),
+                 Attested(types=())):  # fmt: skip
+        assert {"attested"} == refused_by(evidence, with_rules(rule))
+    assert {"attested"} == refused_by(GOOD, with_rules(Attested(types=(spdx,))))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -101,6 +193,9 @@ def test_refuses_signer_counted_twice_under_two_names():
         "signed: &a {mode: audit}",
         "content-whole: {mode: audit}",
         "content-whole: {mode: warn}",
+        "tree-intact: {mode: audit}",
+        "tree-intact: [{mode: audit}]",
+        "tree: {unpinned: allow, unpinned: refuse}",
     ],
 )
 def test_refuses_file_that_two_readers_could_take_in_two_ways(text):

@@ -4,23 +4,19 @@ Against Debian's docker-registry, which has no referrers API and so exercises th
 against Seawall's own, which has one and asks for tokens.
 """
 
-import contextlib
 import json
 import subprocess
 import sys
-import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from seawall.cli.registry_client import RegistryClient
-from seawall.cli.registry_logins import Credentials
+from interop import registries
 from seawall.core.secret import Secret
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
-from seawall.testing import images, registry_server
+from seawall.testing import images
 from seawall.trust import key_files, keys
 
 pytestmark = pytest.mark.interop
@@ -28,31 +24,6 @@ pytestmark = pytest.mark.interop
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = ROOT / ".cache" / "clients"
 PHRASE = "correct horse battery"
-START_SECONDS = 15
-
-CONFIGURATION = """
-version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}
-http: {{addr: 127.0.0.1:{port}}}
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A registry, and how each program signs in to it."""
-
-    host: str
-    credentials: Credentials | None = None
-    seawall: tuple[str, ...] = ()
-    cosign: tuple[str, ...] = ()
-
-    def image(self, name: str) -> str:
-        return f"{self.host}/{name}"
-
-    def client(self) -> RegistryClient:
-        return RegistryClient(self.host, credentials=self.credentials, is_plain_http=True)
-
 
 both_registries = pytest.mark.parametrize("registry", ["docker-registry", "seawall"], indirect=True)
 
@@ -74,53 +45,12 @@ def registry(request, tmp_path_factory, need):
     """Debian's docker-registry unless the test asks for Seawall's."""
     home = tmp_path_factory.mktemp("registry")
     if getattr(request, "param", "docker-registry") == "seawall":
-        with _seawall_registry(home) as place:
+        with registries.seawall_registry(home) as place:
             yield place
         return
     need("docker-registry")
-    with _docker_registry(home) as place:
+    with registries.docker_registry(home) as place:
         yield place
-
-
-@contextlib.contextmanager
-def _seawall_registry(home):
-    (home / "password").write_text(registry_server.PASSWORD + "\n")
-    user, password = registry_server.USER, registry_server.PASSWORD
-    with registry_server.registry_process(home / "state") as running:
-        yield Place(
-            host=running.address,
-            credentials=Credentials(user=user, password=Secret(password)),
-            seawall=("--user", user, "--password-file", str(home / "password")),
-            cosign=("--registry-username", user, "--registry-password", password),
-        )
-
-
-@contextlib.contextmanager
-def _docker_registry(home):
-    port = registry_server.free_port()
-    (home / "conf.yml").write_text(CONFIGURATION.format(root=home / "data", port=port))
-    process = subprocess.Popen(
-        ["docker-registry", "serve", "conf.yml"],
-        cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/v2/")
-        yield Place(host=f"localhost:{port}")
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(url):
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -149,15 +79,12 @@ def _cosign(program, *arguments, home):
 class Bench:
     """A registry, the programs, and a home for them."""
 
-    place: Place
+    place: registries.Place
     cosigns: dict[str, Path]
     home: Path
 
     def push(self, name, image):
-        """Push an image, and return its digest."""
-        repository, _, tag = name.partition(":")
-        with self.place.client() as client:
-            return _push(client, RepositoryName(repository), tag, image)
+        return self.place.push(name, image)
 
     def sign(self, name, key):
         done = self._seawall(
@@ -221,16 +148,6 @@ def _environment(home):
         "HOME": str(home), "SEAWALL_STATE": str(home / "state"),
         "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
     }  # fmt: skip
-
-
-def _push(client, repository, tag, image):
-    for child in image.children:
-        _push(client, repository, None, child)
-    for content in image.blobs.values():
-        client.put_blob(repository, content)
-    digest = Digest.of(image.manifest)
-    client.put_manifest(repository, tag or digest, image.manifest, image.media_type)
-    return digest
 
 
 @both_registries

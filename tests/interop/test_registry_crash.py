@@ -29,11 +29,27 @@ def token(address):
         return json.load(response)["token"]
 
 
+class Fuse:
+    """Kills the server once it has given so many answers, whoever asked."""
+
+    def __init__(self, answers, kill):
+        self.answers = answers
+        self.kill = kill
+        self.lock = threading.Lock()
+
+    def burn(self):
+        with self.lock:
+            self.answers -= 1
+            if self.answers == 0:
+                self.kill()
+
+
 class Pusher:
     """Pushes images of a seeded content until the server dies; notes what was acknowledged."""
 
-    def __init__(self, address, seed):
+    def __init__(self, address, seed, fuse):
         self.address = address
+        self.fuse = fuse
         self.random = random.Random(seed)
         self.bearer = {"Authorization": f"Bearer {token(address)}"}
         self.manifests = {}
@@ -68,6 +84,7 @@ class Pusher:
         response = connection.getresponse()
         text = response.read()
         assert status == response.status, text
+        self.fuse.burn()
         return response.headers.get("Location", "")
 
 
@@ -103,12 +120,12 @@ def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path):
     for seed in range(ROUNDS):
         with registry_process(tmp_path) as server:
             check(server.address, pushers[-2:])
-            now = [Pusher(server.address, (seed, n).__hash__()) for n in range(2)]
+            fuse = Fuse(chance.randint(1, 60), server.kill)
+            now = [Pusher(server.address, (seed, n).__hash__(), fuse) for n in range(2)]
             threads = [threading.Thread(target=pusher.run) for pusher in now]
-            timer = threading.Timer(chance.uniform(0.02, 0.6), server.kill)
-            for thread in (*threads, timer):
+            for thread in threads:
                 thread.start()
-            for thread in (*threads, timer):
+            for thread in threads:
                 thread.join()
             pushers += now
     with registry_process(tmp_path) as server:

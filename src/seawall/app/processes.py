@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from seawall.api import log as log_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
@@ -18,7 +19,7 @@ from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.distribution import door, tokens
 from seawall.engine import docker
-from seawall.flows import rejudging, scanning
+from seawall.flows import rejudging, scanning, transparency
 from seawall.gate import server as gate
 from seawall.gate.settings import GateSettings
 from seawall.gate.tls import TlsFiles
@@ -27,6 +28,7 @@ from seawall.ingress.bearer import BearerAuthenticator
 from seawall.ingress.credentials import Credentials
 from seawall.ingress.sessions import LoginSessions
 from seawall.isolation import seccomp
+from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
 from seawall.web import failures, pages
@@ -92,8 +94,11 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         database=house.database,
         clock=house.clock,
         owner=owner,
-        tasks=house.scanning.tasks() | house.rejudging.tasks() | clockwork.tasks(),
-        rules=scanning.RULES | rejudging.RULES,
+        tasks=house.scanning.tasks()
+        | house.rejudging.tasks()
+        | house.logging.tasks()
+        | clockwork.tasks(),
+        rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
     )
 
 
@@ -139,6 +144,9 @@ def web_application(house: rooms.House) -> web.Application:
     )
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
+    app.router.add_routes(
+        log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
+    )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app

@@ -13,10 +13,13 @@ from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.judging import Judge
+from seawall.flows.pinned_trees import PinnedTrees
 from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
 from seawall.flows.scanning import Scanning
 from seawall.flows.signatures import Signatures
+from seawall.flows.transparency import Logging
+from seawall.flows.vouching import Vouching
 from seawall.identity.authorities import ServerFiles
 from seawall.identity.certificates import Certificates
 from seawall.identity.grants import Grants
@@ -28,6 +31,12 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust import at_rest
+from seawall.trust.at_rest import SealingKey
+from seawall.trust.authorities import TrustedAuthorities
+from seawall.trust.log.transparency import TransparencyLog
+from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
 from seawall.trust.trusted import TrustedKeys
@@ -61,6 +70,8 @@ class House:
     registry: Registry
     trusted_keys: TrustedKeys
     trees: Trees
+    pins: Pins
+    pinned_trees: PinnedTrees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -69,6 +80,9 @@ class House:
     admission: Admission
     scanning: Scanning
     rejudging: Rejudging
+    log: TransparencyLog
+    witnesses: Witnesses
+    logging: Logging
 
     @classmethod
     def build(cls, settings: Settings, database: Database, clock: Clock = SYSTEM_CLOCK) -> House:
@@ -79,15 +93,33 @@ class House:
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
+            authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
+        )
+        trees = Trees(
+            database,
+            clock,
+            ServerKeys.open(settings.keys / "trees.key"),
+            hosts=frozenset(settings.registry_hosts),
+        )
+        pins = Pins(database, clock)
+        pinned_trees = PinnedTrees(
+            trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
         )
         judge = Judge(
             database=database,
             registry=registry,
-            signatures=signatures,
+            vouching=Vouching(signatures=signatures, trees=pinned_trees),
             reports=reports,
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
+        )
+        log = TransparencyLog.open(
+            database,
+            clock,
+            keys=settings.keys,
+            sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+            origin=settings.registry_hosts[0],
         )
         return cls(
             settings=settings,
@@ -106,12 +138,9 @@ class House:
             ),
             registry=registry,
             trusted_keys=trusted_keys,
-            trees=Trees(
-                database,
-                clock,
-                ServerKeys.open(settings.keys / "trees.key"),
-                hosts=frozenset(settings.registry_hosts),
-            ),
+            trees=trees,
+            pins=pins,
+            pinned_trees=pinned_trees,
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),
@@ -129,6 +158,9 @@ class House:
                 clock=clock,
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
+            log=log,
+            witnesses=Witnesses(database, clock),
+            logging=Logging(database=database, log=log, clock=clock),
         )
 
     def gate_log(self, engine: str) -> GateLog:

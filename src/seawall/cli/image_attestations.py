@@ -174,7 +174,7 @@ def _referring(
     form = AttestationFormat.SIGSTORE_BUNDLE
     listed = [
         entry
-        for entry in image_signatures.referrers(client, repository, subject)
+        for entry in image_signatures.referring(client, repository, subject)
         if entry.media_type == media.OCI_MANIFEST
         and cosign.may_be_bundle(entry)
         and cosign.may_attest(entry.annotations, predicate_type)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from seawall.cli.registry_client import Fetched, RegistryClient
 from seawall.core import limits, strictjson
@@ -24,9 +24,14 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import bundle, cosign, proof, simple_signing
+from seawall.trust import bundle, cosign, proof, referrers, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
-from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
+from seawall.trust.model import (
+    SignatureFormat,
+    TrustedAuthority,
+    TrustedKey,
+    UnverifiedSignature,
+)
 from seawall.trust.proof import Proof
 from seawall.trust.signing import Signer
 
@@ -43,6 +48,14 @@ class Collected:
 
     artifacts: tuple[UnverifiedSignature, ...]
     tag_manifest: bytes | None  # behind the `.sig` tag
+
+
+class Planner(Protocol):
+    """Says what else to push for an image, given what is there; nothing when it is there."""
+
+    def __call__(
+        self, image: Descriptor, reference: Reference, existing: Sequence[UnverifiedSignature]
+    ) -> Sequence[Upload]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +76,18 @@ class Judged:
 
 
 def sign_image(
-    client: RegistryClient, reference: Reference, key: Signer, now: dt.datetime
+    client: RegistryClient,
+    reference: Reference,
+    key: Signer,
+    now: dt.datetime,
+    *,
+    log: bundle.Log | None = None,
+    planners: Sequence[Planner] = (),
 ) -> tuple[Signed, ...]:
     """Sign the image; of an index, the index and the manifest of each platform.
+
+    cosign's formats are always made; `planners` add others. With a `log`, each new bundle is
+    entered there and holds the proof.
 
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
@@ -75,7 +97,9 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign_until_seen(client, reference, target, key, now),
+            is_new=_sign_until_seen(
+                client, reference, target, key, now, log=log, planners=planners
+            ),
         )
         for target in (image.descriptor, *platforms(image))
     )
@@ -88,6 +112,7 @@ def verify_image(
     now: dt.datetime,
     *,
     hosts: frozenset[str],
+    authorities: Sequence[TrustedAuthority] = (),
     required_signers: int = 1,
 ) -> Judged:
     """Resolve the image once, collect its signatures and prove who vouches for it."""
@@ -99,6 +124,7 @@ def verify_image(
         tag=None if reference.digest else reference.tag,
         artifacts=found.artifacts,
         keys=keys,
+        authorities=authorities,
         now=now,
         hosts=hosts,
         required_signers=required_signers,
@@ -107,7 +133,7 @@ def verify_image(
 
 
 def collect(client: RegistryClient, repository: RepositoryName, subject: Digest) -> Collected:
-    """Fetch all that claims to be a signature of `subject`, both ways.
+    """Fetch all that claims to be a signature of `subject`, in all formats.
 
     One that cannot be had is kept as an empty one, so that the proof shows it as failed.
     """
@@ -116,7 +142,7 @@ def collect(client: RegistryClient, repository: RepositoryName, subject: Digest)
     artifacts: list[UnverifiedSignature] = []
     if behind_tag is not None:
         artifacts += _tag_artifacts(client, repository, behind_tag.content)
-    artifacts += _bundle_artifacts(client, repository, subject)
+    artifacts += _referring_artifacts(client, repository, subject)
     return Collected(
         artifacts=tuple(artifacts), tag_manifest=behind_tag.content if behind_tag else None
     )
@@ -153,7 +179,7 @@ def platforms(image: Fetched) -> list[Descriptor]:
     return found
 
 
-def referrers(
+def referring(
     client: RegistryClient, repository: RepositoryName, subject: Digest
 ) -> tuple[Descriptor, ...]:
     """List what refers to `subject`, by the API or under the fallback tag. Nothing is verified."""
@@ -173,22 +199,30 @@ def _sign_until_seen(
     target: Descriptor,
     key: Signer,
     now: dt.datetime,
+    *,
+    log: bundle.Log | None,
+    planners: Sequence[Planner],
 ) -> bool:
     """Sign until the registry shows our signature; tell whether there was anything to do.
 
-    Both formats are lists behind a tag that somebody else may be writing at the same moment (the
+    All formats may be lists behind a tag that somebody else may be writing at the same moment (the
     protocol has no compare-and-swap), so what was pushed is looked up again.
     """
     for attempt in range(MAX_ATTEMPTS):
         found = collect(client, reference.repository, target.digest)
-        uploads = cosign.plan(
-            target,
-            reference,
-            key,
-            now,
-            existing=found.artifacts,
-            tag_manifest=found.tag_manifest,
-        )
+        uploads = [
+            *cosign.plan(
+                target,
+                reference,
+                key,
+                now,
+                existing=found.artifacts,
+                tag_manifest=found.tag_manifest,
+                log=log,
+            )
+        ]
+        for plan in planners:
+            uploads += plan(target, reference, found.artifacts)
         if not uploads:
             return attempt > 0
         push(client, reference.repository, uploads)
@@ -223,30 +257,31 @@ def _tag_artifacts(
     return artifacts
 
 
-def _bundle_artifacts(
+def _referring_artifacts(
     client: RegistryClient, repository: RepositoryName, subject: Digest
 ) -> list[UnverifiedSignature]:
-    kind, artifacts = SignatureFormat.SIGSTORE_BUNDLE, []
-    listed = [entry for entry in referrers(client, repository, subject) if _is_wanted(entry)]
+    artifacts = []
+    listed = [entry for entry in referring(client, repository, subject) if _is_wanted(entry)]
     for entry in listed[: proof.MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
             manifest = client.get_manifest(repository, entry.digest)
-            layer = cosign.bundle_layer(manifest.content, subject)
+            layer = referrers.layer(manifest.content, subject)
             if layer is None:
                 continue
-            content = client.get_blob(repository, layer.digest, max_bytes=bundle.MAX_BYTES)
+            blob = layer.descriptor.digest
+            content = client.get_blob(repository, blob, max_bytes=referrers.MAX_BYTES)
         except UnavailableError:
             raise
         except SeawallError as error:
-            artifacts.append(_broken(kind, source, error))
+            artifacts.append(_broken(SignatureFormat.SIGSTORE_BUNDLE, source, error))
             continue
-        artifacts.append(UnverifiedSignature(format=kind, content=content, source=source))
+        artifacts.append(UnverifiedSignature(format=layer.format, content=content, source=source))
     return artifacts
 
 
 def _is_wanted(entry: Descriptor) -> bool:
-    return entry.media_type == media.OCI_MANIFEST and cosign.may_be_bundle(entry)
+    return entry.media_type == media.OCI_MANIFEST and referrers.may_be_signature(entry)
 
 
 def _list_under_fallback_tag(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from seawall.cli import signers
 
 if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.trust.model import TrustedKey
 
 DEFAULT_NAME: Final = "seawall"
+MAX_DAYS: Final = 3650
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     distrust = actions.add_parser("distrust", help="trust a key no longer")
     distrust.add_argument("key", metavar="ID", help="its id, the beginning of it, or its name")
     listing = actions.add_parser("list", help="list the trusted keys")
-    for action in (generate, show, trust, distrust, listing):
+    certificate = actions.add_parser(
+        "certificate", help="print the certificate of a key, for notation's trust stores"
+    )
+    signers.add_arguments(certificate)
+    certificate.add_argument(
+        "--subject", default="", metavar="NAME", help='of a new one: "C=…, ST=…, O=…, CN=…"'
+    )
+    certificate.add_argument("--days", type=int, metavar="N", help="of a new one (default: 1095)")
+    for action in (generate, show, trust, distrust, listing, certificate):
         action.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = "Exit codes: 0 done, 2 wrong input, 3 it could not be done"
 
@@ -51,6 +63,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             return _trust(options, settings)
         case "distrust":
             return _distrust(options, settings)
+        case "certificate":
+            return _certificate(options, settings)
         case _:
             return _list(options, settings)
 
@@ -128,6 +142,30 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
     with setup.opened_database(settings) as database:
         for key in TrustedKeys(database, SystemClock()).list():
             _print(key, options.json)
+    return 0
+
+
+def _certificate(options: argparse.Namespace, settings: Settings) -> int:
+    from seawall.cli import notation_signing
+    from seawall.core.errors import InvalidInputError
+    from seawall.trust import certificates
+
+    if options.days is not None and not 1 <= options.days <= MAX_DAYS:
+        raise InvalidInputError(f"--days must be 1 to {MAX_DAYS}")
+    lifetime = None if options.days is None else dt.timedelta(days=options.days)
+    for signer in signers.open_signers(options.keys, options, settings):
+        found = notation_signing.own_certificate(
+            signer, settings, dt.datetime.now(dt.UTC), subject=options.subject, lifetime=lifetime
+        )
+        pem = certificates.to_pem(found).decode()
+        document = {
+            "key_id": signer.public.key_id,
+            "subject": found.subject,
+            "thumbprint": found.thumbprint,
+            "file": str(notation_signing.certificate_path(signer.public, settings)),
+            "pem": pem,
+        }
+        print(json.dumps(document) if options.json else pem, end="\n" if options.json else "")
     return 0
 
 

@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command(name="doctor", module="doctor", summary="explain the state of the installation"),
     Command(name="scan", module="scan", summary="show what is in an image and wrong with it"),
     Command(name="key", module="key", summary="make signing keys and say which are trusted"),
+    Command(name="authority", module="authority", summary="say whose certificates may vouch"),
     Command(name="sign", module="sign", summary="vouch for an image"),
     Command(name="attest", module="attest", summary="say something about an image, signed"),
     Command(name="verify", module="verify", summary="prove who vouches for an image"),

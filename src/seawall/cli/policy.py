@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "The policy file is policy.yaml in the state directory; it is read at every decision.\n"
-        "Without it the built-in policy holds: signed by a trusted key, scanned whole within\n"
-        "7 days, nothing fixable of severity high or above."
+        "Without it the built-in policy holds: signed by a trusted key, named by the tree where\n"
+        "a root is pinned, scanned whole within 7 days, nothing fixable of severity high or above."
     )
 
 
@@ -81,11 +81,14 @@ def _set(rule: object) -> Iterator[tuple[str, object]]:
         if isinstance(value, dt.timedelta):
             hours = int(value.total_seconds() // 3600)
             value = f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
-        elif isinstance(value, enum.Enum):
+        elif field.name == "allow_unpinned":
+            yield "unpinned", "allow" if value else "refuse"
+            continue
+        elif isinstance(value, enum.IntEnum):
             value = value.name.lower()
         elif isinstance(value, tuple):
-            value = list(value)
-        if value != []:
+            value = [str(one) for one in value]
+        if value or isinstance(value, str):  # what is not demanded is left out
             yield field.name.replace("_", "-"), value
 
 

@@ -26,6 +26,7 @@ from seawall.core.errors import (
     InvalidInputError,
     LimitError,
     NotFoundError,
+    SeawallError,
     UnavailableError,
 )
 from seawall.core.secret import Secret
@@ -220,6 +221,23 @@ class RegistryClient:
             path = self._own_path(urllib.parse.urljoin(self._base + path, following))
         raise LimitError(f"more than {MAX_REFERRER_PAGES} pages of referrers")
 
+    def call_api(
+        self, method: str, path: str, *, max_bytes: int, scope: str = "", body: bytes | None = None
+    ) -> bytes:
+        """Call what Seawall offers beside the registry, below `/api/`. Raises NotFoundError …
+
+        For a call without a scope, `sign_in` shows who is asking.
+        """
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        answer = self._call(
+            method, path, scope=scope, headers=headers, body=body, max_bytes=max_bytes
+        )
+        return answer.body
+
+    def sign_in(self) -> None:
+        """Have every call without a scope say who we are. Raises DeniedError, UnavailableError."""
+        self._call("GET", "/v2/", scope="", max_bytes=ERROR_MAX_BYTES)
+
     def _own_path(self, url: str) -> str:
         if not url.startswith(self._base + "/"):
             raise DeniedError(f"the registry {self._host} leads to another place")
@@ -336,7 +354,7 @@ class RegistryClient:
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
             case status:
-                raise UnavailableError(f"the registry answers {status} for {what}")
+                raise UnavailableError(f"the registry answers {status} for {what}{_told(answer)}")
 
 
 _LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
@@ -351,6 +369,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _told(answer: _Answer) -> str:
+    """Return what a problem document (RFC 9457) says, as one bounded line."""
+    try:
+        document = strictjson.decode_object(answer.body, max_bytes=ERROR_MAX_BYTES)
+    except SeawallError:
+        return ""
+    title = document.get("title")
+    if not isinstance(title, str):
+        return ""
+    return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
 
 
 def _next_page(link: str) -> str | None:

@@ -1,8 +1,9 @@
 """Which keys a command signs with, and how their passphrases and PINs are asked for.
 
-Every command that signs takes `--key`, once or several times: a file, or the name of a key in the
-person's own configuration. `open_signers` turns them into signers; a key that is missing is told
-before anything is asked for.
+Every command that signs takes `--key`, once or several times: a file, the name of a key in the
+person's own configuration, a `pkcs11:` URI of a key on a token, or a `vault:` URI of a key at a
+signing service. `open_signers` turns them into signers. A file that is missing is told before
+anything is asked for, a token that is missing before its PIN is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from seawall.trust.signing import Signer
 
 DEFAULT_KEY: Final = "seawall"
+URI_SCHEMES: Final = ("pkcs11:", "vault:")
 MAKE_A_KEY: Final = "name it with --key, or make one: seawall key generate"
 
 
@@ -24,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--key` and `--passphrase-file`; `options.keys` and `options.passphrase_files`."""
     parser.add_argument(
         "--key", dest="keys", action="append", default=[], metavar="KEY",
-        help="private key: a file, or its name in your configuration; "
-        "may be given several times (default: the one of `key generate`)",
+        help="private key: a file, its name in your configuration, pkcs11:… on a token, or "
+        "vault:… at a service; may be given several times (default: the one of `key generate`)",
     )  # fmt: skip
     parser.add_argument(
         "--passphrase-file", dest="passphrase_files", type=Path, action="append", default=[],
-        metavar="FILE", help="passphrase of the key (else: asked); once for all keys, or for each",
+        metavar="FILE",
+        help="passphrase or PIN of the key (else: asked); once for all keys, or for each",
     )  # fmt: skip
 
 
@@ -39,24 +42,21 @@ def open_signers(
     """Return a signer for each of `keys`, in their order; for none, the default key.
 
     `options` are those of `add_arguments`. Raises InvalidInputError when one key is given twice,
-    NotFoundError, KeyFormatError, PassphraseError.
+    NotFoundError, KeyFormatError, PassphraseError, and the errors of `trust.tokens`.
     """
-    from seawall.cli import passphrases
-    from seawall.trust import key_files
-
-    paths = [_path(key, settings) for key in keys or [DEFAULT_KEY]]
-    files = _passphrase_files(options.passphrase_files, len(paths))
-    signers: list[Signer] = []
-    for path, file in zip(paths, files, strict=True):
-        passphrase = passphrases.read(file, prompt=f"Passphrase of {path}")
-        signers.append(key_files.read_private(path, passphrase))
+    wanted = [_find(key, settings) for key in keys or [DEFAULT_KEY]]
+    files = _passphrase_files(options.passphrase_files, len(wanted))
+    signers = [_open(one, file, settings) for one, file in zip(wanted, files, strict=True)]
     _refuse_doubles(signers)
     return signers
 
 
-def _path(key: str, settings: Settings) -> Path:
+def _find(key: str, settings: Settings) -> str | Path:
+    """Return the URI as it stands, or the path of the file."""
     from seawall.core.errors import NotFoundError
 
+    if key.lower().startswith(URI_SCHEMES):
+        return key
     path = Path(key)
     in_configuration = settings.home.keys / f"{key}.key"
     if path.name == key and not path.exists() and in_configuration.exists():
@@ -65,6 +65,27 @@ def _path(key: str, settings: Settings) -> Path:
         missing = in_configuration if key == DEFAULT_KEY else path
         raise NotFoundError(f"there is no key {missing}", remedy=MAKE_A_KEY)
     return path
+
+
+def _open(wanted: str | Path, file: Path | None, settings: Settings) -> Signer:
+    if isinstance(wanted, Path):
+        return _open_file(wanted, file, settings)
+    from seawall.cli import token_access
+    from seawall.trust.tokens import uri
+
+    return token_access.open_key(uri.parse(wanted), settings, file)
+
+
+def _open_file(path: Path, file: Path | None, settings: Settings) -> Signer:
+    from seawall.cli import passphrases, token_access
+    from seawall.trust import key_files
+
+    reference = key_files.find_reference(path)
+    if reference is not None:
+        return token_access.open_key(
+            reference.uri, settings, file, expected=reference.public, touch=reference.touch
+        )
+    return key_files.read_private(path, passphrases.read(file, prompt=f"Passphrase of {path}"))
 
 
 def _passphrase_files(files: Sequence[Path], count: int) -> list[Path | None]:

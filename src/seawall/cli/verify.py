@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seawall.cli.image_signatures import Judged
     from seawall.config import Settings
     from seawall.oci.names import Reference
-    from seawall.trust.model import TrustedKey
+    from seawall.trust.model import TrustedAuthority, TrustedKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " installation trusts)",
     )  # fmt: skip
     parser.add_argument(
-        "--signers", type=int, default=1, metavar="N", help="different keys that must have signed"
+        "--authority", type=Path, action="append", default=[], metavar="FILE",
+        help="authority to trust, may be given several times: certificates of notation's signers,"
+        " PEM",
+    )  # fmt: skip
+    parser.add_argument(
+        "--identity", dest="identities", action="append", default=[], metavar="IDENTITY",
+        help="whom those authorities may name, as in `authority trust`",
+    )  # fmt: skip
+    parser.add_argument(
+        "--signers", type=int, default=1, metavar="N", help="different signers that are needed"
     )
     parser.add_argument(
         "--signed-as", action="append", default=[], metavar="HOST",
@@ -53,7 +62,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
-    trusted = _given_keys(options.key) if options.key else _own_keys(settings)
+    trusted, authorities = _trust(options, settings)
     hosts = _hosts(str(image.host), options.signed_as, settings.registry_hosts)
     if options.attestation is not None:
         from seawall.cli import verify_attestation
@@ -65,6 +74,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             image,
             trusted,
             dt.datetime.now(dt.UTC),
+            authorities=authorities,
             hosts=hosts,
             required_signers=options.signers,
         )
@@ -75,6 +85,15 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def _hosts(asked: str, more: list[str], own: tuple[str, ...]) -> frozenset[str]:
     """Return the names of the registry: one that is ours may be reached under any of our names."""
     return frozenset({asked, *more, *(own if asked in own else ())})
+
+
+def _trust(
+    options: argparse.Namespace, settings: Settings
+) -> tuple[list[TrustedKey], list[TrustedAuthority]]:
+    """Return what is trusted: what the options name, else what this installation trusts."""
+    if options.key or options.authority:
+        return _given_keys(options.key), _given_authorities(options)
+    return _own_trust(settings)
 
 
 def _given_keys(paths: list[Path]) -> list[TrustedKey]:
@@ -88,13 +107,25 @@ def _given_keys(paths: list[Path]) -> list[TrustedKey]:
     ]
 
 
-def _own_keys(settings: Settings) -> list[TrustedKey]:
+def _given_authorities(options: argparse.Namespace) -> list[TrustedAuthority]:
+    from seawall.cli import authority
+
+    return [
+        authority.read(path, name=path.name, identities=options.identities, patterns=["**"])
+        for path in options.authority
+    ]
+
+
+def _own_trust(settings: Settings) -> tuple[list[TrustedKey], list[TrustedAuthority]]:
     from seawall.app import setup
     from seawall.core.clock import SystemClock
+    from seawall.trust.authorities import TrustedAuthorities
     from seawall.trust.trusted import TrustedKeys
 
     with setup.opened_database(settings) as database:
-        return list(TrustedKeys(database, SystemClock()).list())
+        clock = SystemClock()
+        keys = TrustedKeys(database, clock).list()
+        return list(keys), list(TrustedAuthorities(database, clock).list())
 
 
 def _print(image: Reference, judged: Judged, as_json: bool) -> None:
@@ -128,6 +159,7 @@ def _document(image: Reference, judged: Judged) -> dict[str, object]:
             {
                 "key_id": one.key_id,
                 "name": one.key_name,
+                "authority": one.authority,
                 "format": one.format.value,
                 "is_bound_to_repository": one.is_bound_to_repository,
                 "tag": one.tag,

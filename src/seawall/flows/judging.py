@@ -16,7 +16,7 @@ from seawall.core import clock as clocks
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
-from seawall.flows.signatures import Signatures
+from seawall.flows.vouching import Vouched, Vouching
 from seawall.oci import manifests, media, platforms
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
@@ -39,11 +39,16 @@ class Judgement:
 
     tag: Tag | None
     verdict: policy.Verdict
-    proof: Proof
+    vouched: Vouched
     report: Report | None
     scanned: Digest
     """The manifest whose report is shown: of an index, the first for this machine's platform. The
     verdict rests on the reports of *all* that the engine might run."""
+
+    @property
+    def proof(self) -> Proof:
+        """Return the proof of the signatures beside the image."""
+        return self.vouched.proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class Judge:
 
     database: Database
     registry: Registry
-    signatures: Signatures
+    vouching: Vouching
     reports: Reports
     policies: Callable[[], Policies]
     """Reads the policies that are in force now; raises SeawallError when they do not parse."""
@@ -67,20 +72,21 @@ class Judge:
         now = self.clock.now()
         stored = self.registry.manifest(repository, digest)
         scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
-        proof = self.signatures.prove(repository, digest, tag=tag, now=now)
+        vouched = self.vouching.prove(repository, digest, tag=tag, now=now)
         runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
         reports = [self.reports.latest(each) for each in runnable]
         evidence = policy.Evidence(
             repository=repository,
             digest=digest,
             content=self._content(repository, digest),
-            signatures=_signatures(proof),
+            signatures=vouched.signature_evidence,
             scan=_scan_of_all(reports),
+            tree=vouched.tree_evidence,
         )
         return Judgement(
             tag=tag,
             verdict=self._decide(evidence, now),
-            proof=proof,
+            vouched=vouched,
             report=self.reports.latest(scanned),
             scanned=scanned,
         )
@@ -181,27 +187,6 @@ def _refuse_unread(evidence: policy.Evidence, error: SeawallError) -> policy.Ver
         reasons=(told.reason,),
         warnings=(),
     )
-
-
-def _signatures(proof: Proof) -> policy.Signatures:
-    signers = tuple(
-        policy.Signer(
-            key_id=signature.key_id,
-            name=signature.key_name,
-            is_bound_to_repository=signature.is_bound_to_repository,
-        )
-        for signature in proof.signatures
-    )
-    return policy.Signatures(
-        signers=signers if proof.is_valid else (),
-        explanation="" if proof.is_valid else _why_not(proof),
-    )
-
-
-def _why_not(proof: Proof) -> str:
-    """Say why nobody vouches: what is missing, or what is wrong with the last signature."""
-    failed = [step.detail for step in proof.failures if step.name != "signers"]
-    return failed[-1] if failed else proof.remedy
 
 
 def _scan_of_all(reports: Sequence[Report | None]) -> policy.Scan | None:

@@ -1,4 +1,4 @@
-"""What happens when a key is trusted or is no longer: what it could vouch for is judged again.
+"""What happens when it changes who may vouch: what they could vouch for is judged again.
 
 The gate needs none of this, it judges anew each time. The log does: it must not say of an image
 that it is allowed when nobody vouches for it any more. A portion of repositories is one job, which
@@ -26,7 +26,16 @@ from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
 from seawall.store import Database
-from seawall.trust.events import KeyDistrusted, KeyTrusted
+from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
+    KeyDistrusted,
+    KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeDeleted,
+    TreePublished,
+)
 
 REJUDGE: Final = "rejudge"
 REPOSITORIES_BATCH: Final = 50
@@ -40,17 +49,30 @@ class PatternsJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: str = ""
 
 
-def on_key(entry: audit.Entry) -> Sequence[NewJob]:
-    """A key that is trusted, trusted otherwise or no more has its repositories judged again."""
-    changed: KeyTrusted | KeyDistrusted
-    if entry.kind == KeyTrusted.kind():
-        changed = msgspec.json.decode(entry.body, type=KeyTrusted)
-        return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
-    changed = msgspec.json.decode(entry.body, type=KeyDistrusted)
-    return [_patterns_job(changed.patterns)]
+class _Patterns(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events below have in common."""
+
+    patterns: tuple[str, ...]
+    former_patterns: tuple[str, ...] = ()
 
 
-RULES: Final = {KeyTrusted.kind(): on_key, KeyDistrusted.kind(): on_key}
+def on_trust(entry: audit.Entry) -> Sequence[NewJob]:
+    """What is trusted, trusted otherwise or no more has its repositories judged again."""
+    changed = msgspec.json.decode(entry.body, type=_Patterns)
+    return [_patterns_job(sorted({*changed.patterns, *changed.former_patterns}))]
+
+
+def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
+    """A pin that is made or taken away, or a new tree, has its repository judged again."""
+    return [] if entry.repository is None else [_patterns_job([entry.repository])]
+
+
+_OF_TRUST: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
+_OF_TREES: Final = (RootPinned, RootUnpinned, TreePublished, TreeDeleted)
+RULES: Final = {
+    **{change.kind(): on_trust for change in _OF_TRUST},
+    **{change.kind(): on_repository for change in _OF_TREES},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,18 +10,16 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from seawall.core.errors import SeawallError
 from seawall.oci.digest import Digest
-from seawall.oci.manifests import Descriptor
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.service import Registry
-from seawall.trust import bundle, cosign, proof
+from seawall.trust import cosign, proof, referrers
+from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.model import SignatureFormat, UnverifiedSignature
+from seawall.trust.referrers import SignatureLayer
 from seawall.trust.trusted import TrustedKeys
-
-SIGNATURE_MAX_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +28,7 @@ class Signatures:
 
     registry: Registry
     trusted_keys: TrustedKeys
+    authorities: TrustedAuthorities
     hosts: frozenset[str]
 
     def prove(
@@ -47,6 +46,7 @@ class Signatures:
             tag=tag,
             artifacts=self.of(repository, digest),
             keys=self.trusted_keys.for_repository(repository),
+            authorities=self.authorities.for_repository(repository),
             now=now,
             hosts=self.hosts,
         )
@@ -84,25 +84,26 @@ class Signatures:
     def _referring(
         self, repository: RepositoryName, digest: Digest
     ) -> Iterator[UnverifiedSignature]:
-        for referrer in self.registry.referrers(repository, digest, bundle.MEDIA_TYPE):
-            layer = self._bundle_layer(repository, referrer.digest, digest)
-            content = None if layer is None else self._read(repository, layer.digest)
-            if content is not None:
-                yield UnverifiedSignature(
-                    format=SignatureFormat.SIGSTORE_BUNDLE,
-                    content=content,
-                    source=f"referrer {referrer.digest.short}",
-                )
+        for kind in referrers.ARTIFACT_TYPES:
+            for referrer in self.registry.referrers(repository, digest, kind):
+                layer = self._layer(repository, referrer.digest, digest)
+                content = None if layer is None else self._read(repository, layer.descriptor.digest)
+                if layer is not None and content is not None:
+                    yield UnverifiedSignature(
+                        format=layer.format,
+                        content=content,
+                        source=f"referrer {referrer.digest.short}",
+                    )
 
-    def _bundle_layer(
+    def _layer(
         self, repository: RepositoryName, referrer: Digest, subject: Digest
-    ) -> Descriptor | None:
+    ) -> SignatureLayer | None:
         with contextlib.suppress(SeawallError):
             manifest = self.registry.manifest(repository, referrer)
-            return cosign.bundle_layer(manifest.content, subject)
+            return referrers.layer(manifest.content, subject)
         return None
 
     def _read(self, repository: RepositoryName, digest: Digest) -> bytes | None:
         with contextlib.suppress(SeawallError):
-            return self.registry.read_blob(repository, digest, SIGNATURE_MAX_BYTES)
+            return self.registry.read_blob(repository, digest, referrers.MAX_BYTES)
         return None

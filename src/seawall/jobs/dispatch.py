@@ -22,6 +22,12 @@ Rule: TypeAlias = Callable[[audit.Entry], Sequence[queue.NewJob]]
 """What is to be done about one event."""
 
 
+def joined(*tables: Mapping[str, Rule]) -> dict[str, Rule]:
+    """Return one table of rules: an event that stands in several gives the jobs of all."""
+    kinds = {kind for table in tables for kind in table}
+    return {kind: _all([table[kind] for table in tables if kind in table]) for kind in kinds}
+
+
 def dispatch(database: Database, *, name: str, rules: Mapping[str, Rule], now: dt.datetime) -> bool:
     """Turn the next batch of events into jobs. Returns whether there was anything to read."""
     with database.read() as connection:
@@ -37,7 +43,7 @@ def dispatch(database: Database, *, name: str, rules: Mapping[str, Rule], now: d
             if (rule := rules.get(entry.kind)) is not None:
                 for job in rule(entry):
                     queue.enqueue(connection, job, now=now)
-        _move_cursor(connection, name, entries[-1].seq)
+        move_cursor(connection, name, entries[-1].seq)
     return True
 
 
@@ -48,8 +54,13 @@ def cursor(connection: sa.Connection, name: str) -> int:
     return int(seq or 0)
 
 
-def _move_cursor(connection: sa.Connection, name: str, seq: int) -> None:
+def move_cursor(connection: sa.Connection, name: str, seq: int) -> None:
+    """Note that `name` has read the log up to `seq`, in the transaction of what it made of it."""
     c = _sql.cursors.c
     moved = connection.execute(sa.update(_sql.cursors).where(c.name == name).values(seq=seq))
     if moved.rowcount == 0:
         connection.execute(sa.insert(_sql.cursors).values(name=name, seq=seq))
+
+
+def _all(rules: Sequence[Rule]) -> Rule:
+    return lambda entry: [job for rule in rules for job in rule(entry)]

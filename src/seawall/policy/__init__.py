@@ -7,28 +7,36 @@ from seawall.policy.decide import decide
 from seawall.policy.explain import explain
 from seawall.policy.load import load, load_file
 from seawall.policy.model import (
+    Attestation,
     Content,
     Evidence,
     Finding,
+    Format,
     Scan,
     Severity,
     Signatures,
     Signer,
+    Tree,
+    TreeState,
     Verdict,
 )
 from seawall.policy.policies import DEFAULT, Policies, Policy
 
 __all__ = [
     "DEFAULT",
+    "Attestation",
     "Content",
     "Evidence",
     "Finding",
+    "Format",
     "Policies",
     "Policy",
     "Scan",
     "Severity",
     "Signatures",
     "Signer",
+    "Tree",
+    "TreeState",
     "Verdict",
     "decide",
     "explain",

@@ -1,7 +1,8 @@
 """The one decision: evidence and policy in, verdict out. No I/O, no clock of its own.
 
  1. A policy without rules refuses: what nobody asked for, nobody vouches for.
- 2. `content-whole` is always asked and always enforced, whatever the policy says.
+ 2. Integrity is always asked for and always enforced, whatever the policy says: `content-whole`
+    and `tree-intact`.
  3. Every rule is asked, so that a person sees all that is wrong at once.
  4. Allowed is what no enforced rule refuses.
 
@@ -17,6 +18,7 @@ from seawall.core.reason import Reason
 from seawall.policy.model import Evidence, Mode, RuleResult, Verdict
 from seawall.policy.policies import Moded, Policy
 from seawall.policy.rules import ContentWhole
+from seawall.policy.trust_rules import TreeIntact
 
 NO_RULES: Final = Reason(
     rule="no-rules",
@@ -24,13 +26,15 @@ NO_RULES: Final = Reason(
     remedy="add at least one rule to the policy, or delete the policy to use the built-in one",
 )
 
+INTEGRITY: Final = (ContentWhole, TreeIntact)
+
 
 def decide(evidence: Evidence, policy: Policy, now: dt.datetime) -> Verdict:
     """Judge one image. Raises ValueError for a `now` without time zone, and nothing else."""
     if now.tzinfo is None:
         raise ValueError("a decision needs a time with its zone")
-    others = [moded for moded in policy.rules if not isinstance(moded.rule, ContentWhole)]
-    asked = [Moded(rule=ContentWhole(), mode=Mode.ENFORCE), *others]
+    others = [moded for moded in policy.rules if not isinstance(moded.rule, INTEGRITY)]
+    asked = [*(Moded(rule=rule(), mode=Mode.ENFORCE) for rule in INTEGRITY), *others]
     results = sorted((_ask(moded, evidence, policy, now) for moded in asked), key=_position)
     refused = [result.reason for result in results if _says_no(result, Mode.ENFORCE)]
     if not policy.rules:

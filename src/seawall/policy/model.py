@@ -53,21 +53,79 @@ class Finding:
         return bool(self.fixed_version)
 
 
+class Format(enum.StrEnum):
+    """The forms in which a signature can be had."""
+
+    COSIGN_TAG = "cosign-tag"
+    SIGSTORE_BUNDLE = "sigstore-bundle"
+    NOTATION_JWS = "notation-jws"
+    NOTATION_COSE = "notation-cose"
+    TUF = "tuf"
+    """The signature on a file of the pinned tree that names the image's tag."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """A trusted key that vouches for the image."""
+    """Somebody who is trusted, and one valid signature of theirs."""
 
     key_id: str
     name: str
     is_bound_to_repository: bool = True
+    format: Format = Format.COSIGN_TAG
+    authority: str = ""
+    """Whose certificate says who it is; empty for a key that is trusted by itself."""
+    identity: str = ""
+    """What that certificate says."""
+    signed_at: dt.datetime | None = None
+    """By the signer's own clock; None when the form gives no time."""
+    is_on_hardware: bool = False
+    """It was attested that the key was made on a token and cannot leave it."""
+    is_logged: bool = False
+    """The transparency log holds it, and that was proven."""
+    witnesses: int = 0
+    """Different witnesses of the log's checkpoint that the proof leads to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signatures:
-    """The outcome of the proof: whose valid signatures there are, or why there are none."""
+    """The outcome of the proof: the valid signatures, or why there are none.
+
+    One signer may stand there several times, once for each signature: what a rule asks of a
+    signature must be true of one and the same.
+    """
 
     signers: tuple[Signer, ...] = ()
     explanation: str = ""
+
+
+class TreeState(enum.StrEnum):
+    """How far a proof by the repository's tree came."""
+
+    UNPINNED = "unpinned"  # nobody said which root is the right one: the tree proves nothing
+    MISSING = "missing"  # pinned, and there is no tree
+    BROKEN = "broken"  # it does not verify from the pinned root, or was rolled back
+    MOVED = "moved"  # it holds, and names another digest for the tag
+    EXPIRED = "expired"  # it holds, but its time is over
+    UNNAMED = "unnamed"  # it holds, and does not name the tag, or a digest asked for by itself
+    PROVEN = "proven"  # it holds and names exactly this image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The outcome of the proof from the pinned root to the tag."""
+
+    state: TreeState
+    explanation: str = ""
+    refreshed_at: dt.datetime | None = None
+    """When its timestamp was signed; None when that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """A signed statement about the image, of one predicate type, and who made it."""
+
+    predicate_type: str
+    signer: Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +155,8 @@ class Evidence:
     content: Content | None
     signatures: Signatures | None
     scan: Scan | None
+    tree: Tree | None = None
+    attestations: tuple[Attestation, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from typing import Final
 
 from seawall.oci import patterns
 from seawall.policy.model import Mode
-from seawall.policy.rules import ContentWhole, NothingFixable, Rule, ScanComplete, ScanFresh, Signed
+from seawall.policy.rule import Rule
+from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.trust_rules import InTree, Signed, TreeIntact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +51,24 @@ class Policy:
         return ends
 
 
+IN_PINNED_TREE: Final = Moded(rule=InTree(allow_unpinned=True))
+"""Where somebody pinned a root, the tree is asked: pinning is enough, no policy must say so too."""
+
 DEFAULT: Final = Policy(
     name="built-in",
     patterns=("**",),
     rules=(
         Moded(rule=ContentWhole()),
+        Moded(rule=TreeIntact()),
         Moded(rule=Signed()),
+        IN_PINNED_TREE,
         Moded(rule=ScanFresh()),
         Moded(rule=ScanComplete()),
         Moded(rule=NothingFixable()),
     ),
 )
-"""Signed by a trusted key, scanned whole within 7 days, nothing fixable of high or above."""
+"""Signed by a trusted key, named by the tree where a root is pinned, scanned whole within 7 days,
+nothing fixable of high or above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

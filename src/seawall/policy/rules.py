@@ -1,43 +1,14 @@
-"""The rules. Each looks at the evidence, says yes or no, and what would change its mind.
-
-A rule never sees the network or the clock: what it may know stands in `Evidence`.
-"""
+"""The rules about content and scans. Those about trust stand in `trust_rules`."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from seawall.policy.model import Evidence, Finding, Severity
-
-SHOWN: Final = 5
-"""Findings or digests that a reason names before it says how many more there are."""
-
-MAX_CLOCK_SKEW: Final = dt.timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
-    """What a rule thinks, before its mode is applied."""
-
-    is_passed: bool
-    evidence: str
-    remedy: str = ""
-    waived: tuple[str, ...] = ()
-
-
-class Rule(Protocol):
-    """One rule with its parameters."""
-
-    name: ClassVar[str]
-
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
-        """Judge. `waivers` are ids of findings with the time at which each waiver ends."""
-        ...
+from seawall.policy.rule import MAX_CLOCK_SKEW, Opinion, duration_text, listed, no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,46 +22,13 @@ class ContentWhole:
     ) -> Opinion:
         content = evidence.content
         if content is None:
-            return _no("nobody checked the stored bytes", "let Seawall check the image again")
+            return no("nobody checked the stored bytes", "let Seawall check the image again")
         if content.corrupt:
-            found = f"{_listed(content.corrupt)} differs from its digest"
-            return _no(found, "push the image again")
+            found = f"{listed(content.corrupt)} differs from its digest"
+            return no(found, "push the image again")
         if content.missing:
-            return _no(f"{_listed(content.missing)} is missing", "push the image again")
+            return no(f"{listed(content.missing)} is missing", "push the image again")
         return Opinion(is_passed=True, evidence="all content is there and matches its digests")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """Enough different trusted keys signed it; `by` limits whose signatures count."""
-
-    name: ClassVar[str] = "signed"
-    signers: int = 1
-    by: tuple[str, ...] = ()  # names or ids of keys; empty: any trusted key
-    must_name_repository: bool = False
-
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
-        if evidence.signatures is None:
-            return _no("nobody looked for signatures", "let Seawall verify the image")
-        counted = {
-            signer.key_id: signer.name
-            for signer in evidence.signatures.signers
-            if (not self.by or signer.name in self.by or signer.key_id in self.by)
-            and (signer.is_bound_to_repository or not self.must_name_repository)
-        }
-        required = max(self.signers, 1)
-        if len(counted) >= required:
-            names = ", ".join(sorted(counted.values()))
-            return Opinion(is_passed=True, evidence=f"signed by {names}")
-        whom = f"one of {', '.join(self.by)}" if self.by else "a trusted key"
-        if not counted:
-            why = evidence.signatures.explanation
-            found = f"not signed by {whom}" + (f": {why}" if why else "")
-        else:
-            found = f"signed by {len(counted)} of {required} required keys"
-        return _no(found, f"let the holder of {whom} run: seawall sign IMAGE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +43,7 @@ class NothingFixable:
         self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
     ) -> Opinion:
         if evidence.scan is None:
-            return _no("the image was not scanned", _SCAN_REMEDY)
+            return no("the image was not scanned", _SCAN_REMEDY)
         counted = [finding for finding in evidence.scan.findings if self._counts(finding)]
         active = {finding_id for finding_id, end in waivers.items() if now < end}
         waived = [finding for finding in counted if _is_waived(finding, active)]
@@ -116,7 +54,7 @@ class NothingFixable:
             found = f"nothing fixable of severity {self.severity.label} or above{also}"
             return Opinion(is_passed=True, evidence=found, waived=waived_ids)
         left.sort(key=lambda finding: (-finding.severity, finding.id, finding.package))
-        text = _listed([_described(finding) for finding in left])
+        text = listed([_described(finding) for finding in left])
         return Opinion(
             is_passed=False,
             evidence=f"{len(left)} fixable of severity {self.severity.label} or above: {text}",
@@ -142,13 +80,13 @@ class ScanFresh:
         self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
     ) -> Opinion:
         if evidence.scan is None:
-            return _no("the image was not scanned", _SCAN_REMEDY)
+            return no("the image was not scanned", _SCAN_REMEDY)
         age = now - evidence.scan.scanned_at
         when = f"scanned on {evidence.scan.scanned_at:%Y-%m-%d %H:%M} UTC"
         if age > self.max_age:
-            return _no(f"{when}, longer ago than {duration_text(self.max_age)}", _SCAN_REMEDY)
+            return no(f"{when}, longer ago than {duration_text(self.max_age)}", _SCAN_REMEDY)
         if age < -MAX_CLOCK_SKEW:
-            return _no(f"{when}, which is in the future", "set the clock right and scan again")
+            return no(f"{when}, which is in the future", "set the clock right and scan again")
         return Opinion(is_passed=True, evidence=when)
 
 
@@ -162,27 +100,16 @@ class ScanComplete:
         self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
     ) -> Opinion:
         if evidence.scan is None:
-            return _no("the image was not scanned", _SCAN_REMEDY)
+            return no("the image was not scanned", _SCAN_REMEDY)
         if evidence.scan.gaps:
-            return _no(
-                f"the scan left out: {_listed(evidence.scan.gaps)}",
+            return no(
+                f"the scan left out: {listed(evidence.scan.gaps)}",
                 "see the scan's report for what is in the way, then scan again",
             )
         return Opinion(is_passed=True, evidence="the scan covers the whole image")
 
 
-def duration_text(duration: dt.timedelta) -> str:
-    """Return `7 days` or `12 hours`."""
-    hours = int(duration.total_seconds() // 3600)
-    number, unit = (hours // 24, "day") if hours and hours % 24 == 0 else (hours, "hour")
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-
-
 _SCAN_REMEDY: Final = "wait for the scan, or run: seawall scan IMAGE"
-
-
-def _no(evidence: str, remedy: str) -> Opinion:
-    return Opinion(is_passed=False, evidence=evidence, remedy=remedy)
 
 
 def _is_waived(finding: Finding, active: Collection[str]) -> bool:
@@ -196,10 +123,4 @@ def _described(finding: Finding) -> str:
 
 def _upgrades(findings: Sequence[Finding]) -> str:
     wanted = sorted({f"{finding.package} {finding.fixed_version}" for finding in findings})
-    return f"rebuild with {_listed(wanted)} or newer"
-
-
-def _listed(items: Sequence[str]) -> str:
-    shown = ", ".join(items[:SHOWN])
-    more = len(items) - SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"rebuild with {listed(wanted)} or newer"

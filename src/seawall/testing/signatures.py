@@ -9,13 +9,18 @@ from typing import Final, assert_never
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from seawall.core.strictjson import Json
+from seawall.oci import media
 from seawall.oci.digest import Digest
+from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference
 from seawall.trust import bundle, simple_signing
 from seawall.trust.attestations import envelope, kinds, plan, statement
 from seawall.trust.attestations.envelope import AttestationFormat, UnverifiedAttestation
+from seawall.trust.certificates import Certificate
 from seawall.trust.keys import PrivateKey
 from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
+from seawall.trust.notation import cose, jws, leaf
+from seawall.trust.notation import payload as notation_payload
 
 
 def new_key() -> PrivateKey:
@@ -32,13 +37,19 @@ def trusted(
 
 
 def sign(
-    key: PrivateKey, kind: SignatureFormat, digest: Digest, image: str, now: dt.datetime
+    key: PrivateKey, kind: SignatureFormat, digest: Digest, name: str, now: dt.datetime
 ) -> UnverifiedSignature:
-    """Sign `digest` as `image` (`host/repository[:tag]`), as `seawall sign` does."""
-    reference = Reference.parse(image)
-    if kind is SignatureFormat.COSIGN_TAG:
-        return sign_payload(key, simple_signing.build(digest, reference, now))
-    return sign_statement(key, bundle.build_statement(digest, reference, now))
+    """Sign `digest` as `name` (`host/repository[:tag]`), as `seawall sign` does."""
+    reference = Reference.parse(name)
+    match kind:
+        case SignatureFormat.COSIGN_TAG:
+            return sign_payload(key, simple_signing.build(digest, reference, now))
+        case SignatureFormat.SIGSTORE_BUNDLE:
+            return sign_statement(key, bundle.build_statement(digest, reference, now))
+        case SignatureFormat.NOTATION_JWS | SignatureFormat.NOTATION_COSE:
+            image = Descriptor(media_type=media.OCI_MANIFEST, digest=digest, size=1)
+            content = notation_payload.build(image, reference)
+            return sign_envelope(key, kind, content, now)
 
 
 def sign_payload(key: PrivateKey, payload: bytes) -> UnverifiedSignature:
@@ -55,6 +66,27 @@ def sign_statement(key: PrivateKey, statement: bytes) -> UnverifiedSignature:
     return UnverifiedSignature(
         format=SignatureFormat.SIGSTORE_BUNDLE, content=bundle.build(statement, key)
     )
+
+
+def certificate(key: PrivateKey, now: dt.datetime, subject: str = "") -> Certificate:
+    """Return a certificate that notation accepts for `key`, self-signed."""
+    text = subject or leaf.default_subject(key.public)
+    return leaf.make(key, leaf.subject_of(text), now)
+
+
+def sign_envelope(
+    key: PrivateKey,
+    kind: SignatureFormat,
+    payload: bytes,
+    now: dt.datetime,
+    *,
+    chain: tuple[Certificate, ...] = (),
+    expires_at: dt.datetime | None = None,
+) -> UnverifiedSignature:
+    """Return one of notation's envelopes over any bytes; the chain defaults to a day-old leaf."""
+    shown = [one.der for one in chain or (certificate(key, now - dt.timedelta(days=1)),)]
+    build = jws.build if kind is SignatureFormat.NOTATION_JWS else cose.build
+    return UnverifiedSignature(format=kind, content=build(payload, shown, key, now, expires_at))
 
 
 def attest(

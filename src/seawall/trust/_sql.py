@@ -14,6 +14,8 @@ trusted_keys = sa.Table(
     sa.Column("public_pem", sa.LargeBinary, nullable=False),
     sa.Column("patterns", sa.LargeBinary, nullable=False),  # JSON, a list of texts
     sa.Column("trusted_at", sa.Text, nullable=False),
+    sa.Column("hardware", sa.LargeBinary, nullable=True),  # JSON, what the attestation says
+    sa.Column("attestation", sa.LargeBinary, nullable=True),  # PEM, from the key to the root
 )
 
 tuf_files = sa.Table(
@@ -90,6 +92,7 @@ log_entries = sa.Table(
     sa.Column("digest", sa.Text, nullable=True, index=True),
     sa.Column("key_id", sa.Text, nullable=True),
     sa.Column("integrated_at", sa.BigInteger, nullable=False),  # Unix seconds
+    sa.Column("statement", sa.LargeBinary, nullable=True),  # what a dsse entry is a signature of
     sa.Index("ix_trust_log_entry_leaf_hash", "leaf_hash", unique=True),
 )
 """The leaves of the transparency log."""

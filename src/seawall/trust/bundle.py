@@ -12,8 +12,9 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from seawall.core import clock, limits, strictjson
 from seawall.core.errors import InvalidInputError
@@ -35,6 +36,10 @@ TIME_ANNOTATION: Final = "dev.seawall.signed-at"
 
 MAX_BYTES: Final = 256 * limits.KIB
 MAX_DEPTH: Final = 16
+MAX_LOG_ENTRIES: Final = 8
+
+Log: TypeAlias = "Callable[[dict[str, Json], PublicKey], Sequence[Json]]"
+"""Enters a signed envelope into a log and returns the items of `tlogEntries` that prove it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,25 +76,48 @@ def build_statement(digest: Digest, image: Reference, now: dt.datetime) -> bytes
     )
 
 
-def build(statement: bytes, key: Signer) -> bytes:
-    """Return the bundle: the statement, signed."""
-    signature = key.sign(pre_authentication_encoding(PAYLOAD_TYPE, statement))
+def build(statement: bytes, signer: Signer, log: Log | None = None) -> bytes:
+    """Return the bundle: the statement, signed; with the proofs that `log` gives for it."""
+    envelope = sign(statement, signer)
+    proofs = () if log is None else log(envelope, signer.public)
+    return assemble(envelope, signer.public, proofs)
+
+
+def sign(statement: bytes, signer: Signer) -> dict[str, Json]:
+    """Return the DSSE envelope of `statement`, signed."""
+    signature = signer.sign(pre_authentication_encoding(PAYLOAD_TYPE, statement))
+    return {
+        "payload": encode_base64(statement),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"sig": encode_base64(signature)}],
+    }
+
+
+def assemble(
+    envelope: dict[str, Json], public: PublicKey, log_entries: Sequence[Json] = ()
+) -> bytes:
+    """Return the bundle of a signed envelope; `log_entries` are items of `tlogEntries`."""
+    material: dict[str, Json] = {"publicKey": {"hint": hint(public)}}
+    if log_entries:
+        material["tlogEntries"] = list(log_entries)
     return strictjson.encode(
-        {
-            "mediaType": MEDIA_TYPE,
-            "verificationMaterial": {"publicKey": {"hint": hint(key.public)}},
-            "dsseEnvelope": {
-                "payload": _b64(statement),
-                "payloadType": PAYLOAD_TYPE,
-                "signatures": [{"sig": _b64(signature)}],
-            },
-        }
+        {"mediaType": MEDIA_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope}
     )
+
+
+def log_entries(content: bytes) -> tuple[Json, ...]:
+    """Return the items of `tlogEntries` of a bundle, unverified. Raises InvalidInputError."""
+    document = strictjson.decode_object(content, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    material = document.get("verificationMaterial")
+    items = material.get("tlogEntries", []) if isinstance(material, dict) else []
+    if not isinstance(items, list) or len(items) > MAX_LOG_ENTRIES:
+        raise InvalidInputError(f"tlogEntries must be a list of at most {MAX_LOG_ENTRIES}")
+    return tuple(items)
 
 
 def hint(key: PublicKey) -> str:
     """Return the base64 of the key's id: an unauthenticated hint for verifiers."""
-    return _b64(bytes.fromhex(key.key_id))
+    return encode_base64(bytes.fromhex(key.key_id))
 
 
 def parse(content: bytes, *, max_bytes: int = MAX_BYTES) -> Envelope:
@@ -154,6 +182,11 @@ def decode_base64(value: Json, where: str) -> bytes:
         raise InvalidInputError(f"{where} is not base64") from error
 
 
+def encode_base64(content: bytes) -> str:
+    """Return standard base64."""
+    return base64.b64encode(content).decode("ascii")
+
+
 def _digest(value: Json) -> Digest:
     if not isinstance(value, dict) or len(value) != 1:
         raise InvalidInputError("the statement's subject must have exactly one digest")
@@ -182,7 +215,3 @@ def _text(value: Json) -> str:
     if not isinstance(value, str):
         raise InvalidInputError("the statement: a text is expected")
     return value
-
-
-def _b64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")

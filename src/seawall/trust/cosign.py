@@ -88,22 +88,26 @@ def plan(
     *,
     existing: Sequence[UnverifiedSignature] = (),
     tag_manifest: bytes | None = None,
+    log: bundle.Log | None = None,
 ) -> tuple[Upload, ...]:
     """Return what to push, in this order, so that `key` vouches for `image` in both formats.
 
     `reference` names the image with host and, if it has one, tag: both are bound by the signature.
     `existing` are the signatures that are there; `tag_manifest` is what now stands behind the
-    `.sig` tag. The result is empty when this key has signed this already. Raises InvalidInputError
-    when the image cannot be signed, ConflictError when the `.sig` tag holds something else.
+    `.sig` tag. The result is empty when this key has signed this already. With a `log`, a new
+    bundle is entered there and holds the proof, and one without a proof does not count as signed.
+    Raises InvalidInputError when the image cannot be signed, ConflictError when the `.sig` tag
+    holds something else, and what `log` raises.
     """
     signature_tag(image.digest)  # refuses what the format cannot name
     uploads: list[Upload] = []
     if not _is_signed(existing, SignatureFormat.COSIGN_TAG, image.digest, reference, key.public):
         uploads += _plan_tag(image.digest, reference, key, now, tag_manifest)
+    counting = existing if log is None else [one for one in existing if _is_logged(one)]
     if not _is_signed(
-        existing, SignatureFormat.SIGSTORE_BUNDLE, image.digest, reference, key.public
+        counting, SignatureFormat.SIGSTORE_BUNDLE, image.digest, reference, key.public
     ):
-        uploads += _plan_bundle(image, reference, key, now)
+        uploads += _plan_bundle(image, reference, key, now, log)
     return tuple(uploads)
 
 
@@ -250,9 +254,13 @@ def _existing_layers(tag_manifest: bytes | None) -> tuple[dict[str, Json], list[
 
 
 def _plan_bundle(
-    image: Descriptor, reference: Reference, key: Signer, now: dt.datetime
+    image: Descriptor,
+    reference: Reference,
+    key: Signer,
+    now: dt.datetime,
+    log: bundle.Log | None,
 ) -> list[Upload]:
-    content = bundle.build(bundle.build_statement(image.digest, reference, now), key)
+    content = bundle.build(bundle.build_statement(image.digest, reference, now), key, log)
     annotations = {
         "dev.sigstore.bundle.content": "dsse-envelope",
         PREDICATE_ANNOTATION: bundle.SIGN_PREDICATE,
@@ -305,6 +313,14 @@ def _is_signed(
     wanted = NamedImage.parse(simple_signing.name_of(reference))
     found = (_claims(artifact, key) for artifact in existing if artifact.format is kind)
     return any(c is not None and c.digest == digest and c.image == wanted for c in found)
+
+
+def _is_logged(artifact: UnverifiedSignature) -> bool:
+    """Tell a bundle that holds a log's proof. Whether it holds is for the verifier to find out."""
+    try:
+        return bool(bundle.log_entries(artifact.content))
+    except SeawallError:
+        return False
 
 
 def _claims(artifact: UnverifiedSignature, key: PublicKey) -> Claims | None:

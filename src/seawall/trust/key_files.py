@@ -6,13 +6,17 @@ import os
 from pathlib import Path
 from typing import Final
 
-from seawall.core.errors import ConflictError, NotFoundError, UnavailableError
+from seawall.core import limits
+from seawall.core.errors import ConflictError, LimitError, NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.trust import _pem, keys
 from seawall.trust.keys import KeyPair, PrivateKey, PublicKey
+from seawall.trust.tokens import references
+from seawall.trust.tokens.references import TokenReference
 
 PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
+CERTIFICATES_MAX_BYTES: Final = 256 * limits.KIB
 
 
 def write(pair: KeyPair, *, private: Path, public: Path) -> None:
@@ -39,6 +43,40 @@ def read_private(path: Path, passphrase: Secret) -> PrivateKey:
     return keys.open_private(_read(path), passphrase)
 
 
+def read_certificates(path: Path) -> bytes:
+    """Read certificates, or a trusted root. Raises NotFoundError, UnavailableError, LimitError."""
+    content = _read(path, CERTIFICATES_MAX_BYTES, "file")
+    if len(content) > CERTIFICATES_MAX_BYTES:
+        raise LimitError(f"{path} is larger than {CERTIFICATES_MAX_BYTES} bytes")
+    return content
+
+
+def write_certificates(path: Path, pem: bytes) -> None:
+    """Write certificates, durably. Raises ConflictError when the file exists already."""
+    _write_new(path, pem, PUBLIC_MODE)
+
+
+def find_reference(path: Path) -> TokenReference | None:
+    """Return what the file says when it refers to a key on a token, None when it holds a key.
+
+    Raises NotFoundError, KeyFormatError or TokenUriError.
+    """
+    content = _read(path)
+    return references.parse(content) if references.is_reference(content) else None
+
+
+def write_reference(reference: TokenReference, *, private: Path, public: Path) -> None:
+    """Write PREFIX.key, which refers to the token, and PREFIX.pub. Raises ConflictError."""
+    refuse_existing(private, public)
+    _write_new(private, references.encode(reference) + b"\n", PRIVATE_MODE)
+    _write_new(public, reference.public.pem, PUBLIC_MODE)
+
+
+def write_private(pem: bytes, path: Path) -> None:
+    """Write one encrypted private key. Raises ConflictError when the file exists already."""
+    _write_new(path, pem, PRIVATE_MODE)
+
+
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -52,12 +90,12 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int = _pem.MAX_BYTES, what: str = "key file") -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_pem.MAX_BYTES + 1)
+            return file.read(max_bytes + 1)
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no key file {path}") from error
+        raise NotFoundError(f"there is no {what} {path}") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
 

@@ -27,6 +27,8 @@ KeyId = NewType("KeyId", str)
 """SHA-256 of the key's SPKI DER, 64 lower-case hex digits."""
 
 PASSPHRASE_MIN_CHARACTERS: Final = 8
+POINT_BYTES: Final = 65
+SCALAR_BYTES: Final = 32
 
 LABEL_SEALED: Final = "ENCRYPTED SIGSTORE PRIVATE KEY"
 LABEL_SEALED_OLD: Final = "ENCRYPTED COSIGN PRIVATE KEY"
@@ -50,6 +52,11 @@ class PublicKey:
     @property
     def pem(self) -> bytes:
         return _pem.encode(LABEL_PUBLIC, self.der)
+
+    @property
+    def point(self) -> bytes:
+        """The uncompressed point, 65 bytes: the end of the SPKI."""
+        return self.der[-POINT_BYTES:]
 
     def has_signed(self, signature: bytes, message: bytes) -> bool:
         """Tell whether `signature` (ASN.1 DER) over `message` was made by this key.
@@ -76,6 +83,18 @@ class PrivateKey:
         """Return the ECDSA signature over SHA-256 of `message`, as ASN.1 DER."""
         return self._key.sign(message, _ALGORITHM)
 
+    def reveal_scalar(self) -> bytes:
+        """Return the secret number, 32 bytes: only for bringing the key elsewhere."""
+        return self._key.private_numbers().private_value.to_bytes(SCALAR_BYTES, "big")
+
+    def reveal_pkcs8(self) -> bytes:
+        """Return the key as PKCS#8 DER in the clear: only for encrypting it."""
+        return self._key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
@@ -91,22 +110,30 @@ def generate(passphrase: Secret) -> KeyPair:
 
     The encryption costs about a fifth of a second and 64 MiB, on purpose.
     """
+    return seal(PrivateKey(ec.generate_private_key(ec.SECP256R1())), passphrase)
+
+
+def seal(key: PrivateKey, passphrase: Secret) -> KeyPair:
+    """Encrypt a key in cosign's form. Raises InvalidInputError for a short phrase."""
     if len(passphrase.reveal()) < PASSPHRASE_MIN_CHARACTERS:
         raise InvalidInputError(
             f"a passphrase of fewer than {PASSPHRASE_MIN_CHARACTERS} characters",
             remedy="choose a longer one: it is all that protects a stolen key file",
         )
-    key = ec.generate_private_key(ec.SECP256R1())
-    public = _public(key.public_key())
-    plain = key.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    sealed = _sealed.seal(plain, passphrase)
+    sealed = _sealed.seal(key.reveal_pkcs8(), passphrase)
     return KeyPair(
-        private_pem=_pem.encode(LABEL_SEALED, sealed), public_pem=public.pem, key_id=public.key_id
+        private_pem=_pem.encode(LABEL_SEALED, sealed),
+        public_pem=key.public.pem,
+        key_id=key.public.key_id,
     )
+
+
+def from_scalar(scalar: bytes) -> PrivateKey:
+    """Return the key with this secret number. Raises KeyFormatError when P-256 has none such."""
+    number = int.from_bytes(scalar, "big")
+    if len(scalar) != SCALAR_BYTES or not 0 < number < _ORDER:
+        raise KeyFormatError("not a private key of P-256")
+    return PrivateKey(ec.derive_private_key(number, ec.SECP256R1()))
 
 
 def parse_public(pem: bytes) -> PublicKey:
@@ -117,6 +144,11 @@ def parse_public(pem: bytes) -> PublicKey:
             f"a PEM block {label!r} where a public key is expected",
             remedy="give the .pub file of the key pair",
         )
+    return public_of_der(der)
+
+
+def public_of_der(der: bytes) -> PublicKey:
+    """Parse SubjectPublicKeyInfo. Raises KeyFormatError for anything but a P-256 key."""
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:

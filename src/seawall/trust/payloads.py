@@ -1,4 +1,4 @@
-"""What both formats have in common: bytes to check a signature over, then claims to read.
+"""What all formats have in common: bytes to check a signature over, then claims to read.
 
 The two steps are apart on purpose: `read` is for payloads whose signature was verified.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from seawall.core.errors import LimitError
 from seawall.trust import bundle, simple_signing
 from seawall.trust.model import Claims, SignatureFormat, UnverifiedSignature
+from seawall.trust.notation import envelopes, payload
+from seawall.trust.notation.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,8 @@ class Opened:
 
     payload: bytes
     signed_bytes: bytes
-    signature: bytes
+    signature: bytes  # ASN.1 DER, or what the envelope's algorithm says
+    envelope: Envelope | None = None  # of notation
 
 
 def open_artifact(artifact: UnverifiedSignature) -> Opened:
@@ -33,18 +36,32 @@ def open_artifact(artifact: UnverifiedSignature) -> Opened:
                 signature=bundle.decode_base64(artifact.signature, "the signature"),
             )
         case SignatureFormat.SIGSTORE_BUNDLE:
-            envelope = bundle.parse(artifact.content)
+            found = bundle.parse(artifact.content)
             return Opened(
-                payload=envelope.payload,
-                signed_bytes=envelope.signed_bytes,
-                signature=envelope.signature,
+                payload=found.payload,
+                signed_bytes=found.signed_bytes,
+                signature=found.signature,
             )
+        case SignatureFormat.NOTATION_JWS | SignatureFormat.NOTATION_COSE:
+            return _open_envelope(artifact)
 
 
-def read(kind: SignatureFormat, payload: bytes) -> Claims:
+def read(kind: SignatureFormat, content: bytes) -> Claims:
     """Read a verified payload. Raises InvalidInputError or LimitError."""
     match kind:
         case SignatureFormat.COSIGN_TAG:
-            return simple_signing.parse(payload)
+            return simple_signing.parse(content)
         case SignatureFormat.SIGSTORE_BUNDLE:
-            return bundle.parse_statement(payload)
+            return bundle.parse_statement(content)
+        case SignatureFormat.NOTATION_JWS | SignatureFormat.NOTATION_COSE:
+            return payload.parse(content)
+
+
+def _open_envelope(artifact: UnverifiedSignature) -> Opened:
+    found = envelopes.parse(artifact.format, artifact.content)
+    return Opened(
+        payload=found.payload,
+        signed_bytes=found.signed_bytes,
+        signature=found.signature,
+        envelope=found,
+    )

@@ -4,19 +4,23 @@ Fetching stands around this module. Every step leaves a numbered line; the first
 ends the look at that signature:
 
  For the image
-  1. keys        at least one trusted key is for this repository
+  1. keys        at least one trusted key or authority is for this repository
   2. signatures  at least one signature was found, and not too many
  For each signature
   3. form        size, strict JSON, types, base64; one signature in an envelope
-  4. algorithm   ECDSA in ASN.1 DER whose numbers fit P-256, the only kind of key we trust
-  5. signer      it verifies under one of the keys of step 1 (hints in it are not believed)
+  4. algorithm   ECDSA in ASN.1 DER whose numbers fit P-256, the only kind of key we trust; with
+                 a certificate: the algorithm of its key, and no other
+  5. signer      it verifies under one of the keys of step 1 (hints in it are not believed); with
+                 a certificate: its chain holds, and leads to one of the keys or authorities of
+                 step 1 and to an identity trusted there (`notation.signer`)
   6. payload     only now it is read: strict JSON, and a signature *for* an image
   7. digest      it names exactly this digest
   8. repository  it names this repository; stock cosign's bundles name none, see below
   9. tag         where it names a tag and the image was asked for by tag: this tag
- 10. time        where it says when it was made: not in the future
+ 10. time        where it says when it was made: not in the future; and when it ends: not yet
  For the image
- 11. signers     enough *different keys* are left; two signatures by one key count once
+ 11. signers     enough *different signers* are left; two signatures by one key count once, and
+                 so do two by one person whom an authority names
 
 Decisions. A payload that names no repository is accepted as a binding to the digest alone: the
 formats of the field allow it, and `VerifiedSignature.is_bound_to_repository` says so to whoever
@@ -43,10 +47,14 @@ from seawall.trust import keys, payloads
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.model import (
     Claims,
+    Signatory,
+    TrustedAuthority,
     TrustedKey,
     UnverifiedSignature,
     VerifiedSignature,
 )
+from seawall.trust.notation import signer as notation_signer
+from seawall.trust.payloads import Opened
 
 MAX_SIGNATURES: Final = 64
 """More signatures on one image are not looked at: the proof fails, loudly."""
@@ -89,6 +97,8 @@ class Proof:
     steps: tuple[Step, ...]
     remedy: str
     """What would make it valid; empty when it is."""
+    every: tuple[tuple[int, VerifiedSignature], ...] = ()
+    """Each signature that holds, with the number of its artifact, counted from 1."""
 
     @property
     def signers(self) -> tuple[KeyId, ...]:
@@ -108,10 +118,10 @@ class _Wanted:
     now: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    trusted: TrustedKey
-    key: PublicKey
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidates:
+    keys: tuple[tuple[TrustedKey, PublicKey], ...]
+    authorities: tuple[TrustedAuthority, ...]
 
 
 def verify(
@@ -122,15 +132,17 @@ def verify(
     artifacts: Sequence[UnverifiedSignature],
     keys: Sequence[TrustedKey],
     now: dt.datetime,
+    authorities: Sequence[TrustedAuthority] = (),
     hosts: frozenset[str] = frozenset(),
     required_signers: int = 1,
 ) -> Proof:
-    """Prove that trusted keys signed `subject` as an image of `repository`.
+    """Prove that trusted signers signed `subject` as an image of `repository`.
 
-    `tag` is the tag under which the image was asked for, None for a pull by digest. `keys` may hold
-    keys for other repositories: their patterns are applied here. `hosts` are `host[:port]` names
-    of the registry, empty to leave the host unchecked. Raises ValueError for a `now` without time
-    zone or fewer than one required signer; what is wrong with an artifact is a step, not an error.
+    `tag` is the tag under which the image was asked for, None for a pull by digest. `keys` and
+    `authorities` may hold such for other repositories: their patterns are applied here. `hosts`
+    are `host[:port]` names of the registry, empty to leave the host unchecked. Raises ValueError
+    for a `now` without time zone or fewer than one required signer; what is wrong with an artifact
+    is a step, not an error.
     """
     if required_signers < 1 or now.tzinfo is None:
         raise ValueError("a proof needs a time with its zone and at least one signer")
@@ -138,13 +150,15 @@ def verify(
     wanted = _Wanted(digest=subject, repository=repository, tag=tag, hosts=lowered, now=now)
     trail = _Trail()
     by_key: dict[KeyId, VerifiedSignature] = {}
+    every: list[tuple[int, VerifiedSignature]] = []
     with contextlib.suppress(_StepFailedError):
-        candidates = _candidates(trail, keys, repository)
+        candidates = _candidates(trail, keys, authorities, repository)
         _check_signatures(trail, artifacts)
         for number, artifact in enumerate(artifacts, 1):
             trail.signature = f"{number} ({artifact.source or artifact.format.value})"
             found = _prove(trail, artifact, candidates, wanted)
             if found is not None:
+                every.append((number, found))
                 _keep_the_stronger(by_key, found)
         trail.signature = ""
         _count(trail, by_key, required_signers)
@@ -154,6 +168,7 @@ def verify(
         signatures=tuple(by_key.values()),
         steps=tuple(trail.steps),
         remedy="" if is_valid else _remedy(trail.steps),
+        every=tuple(every),
     )
 
 
@@ -192,17 +207,28 @@ class _Trail:
 
 
 def _candidates(
-    trail: _Trail, trusted: Sequence[TrustedKey], repository: RepositoryName
-) -> list[_Candidate]:
+    trail: _Trail,
+    trusted: Sequence[TrustedKey],
+    authorities: Sequence[TrustedAuthority],
+    repository: RepositoryName,
+) -> _Candidates:
     with trail.step(1) as detail:
-        fitting = [
-            key for key in trusted if any(patterns.is_match(p, repository) for p in key.patterns)
-        ]
-        if not fitting:
+        fitting = [key for key in trusted if _is_for(key.patterns, repository)]
+        ours = [one for one in authorities if _is_for(one.patterns, repository)]
+        if not fitting and not ours:
             raise InvalidInputError(f"no key is trusted for {repository}")
-        candidates = [_Candidate(key, _parse_key(key)) for key in fitting]
-        detail.append(f"{_count_of(candidates, 'key')} trusted for {repository}")
+        candidates = _Candidates(
+            keys=tuple((key, _parse_key(key)) for key in fitting), authorities=tuple(ours)
+        )
+        found = [_count_of(fitting, "key")] if fitting or not ours else []
+        if ours:
+            found.append(", ".join(f"authority {one.name}" for one in ours))
+        detail.append(f"{' and '.join(found)} trusted for {repository}")
     return candidates
+
+
+def _is_for(wanted: Sequence[str], repository: RepositoryName) -> bool:
+    return any(patterns.is_match(pattern, repository) for pattern in wanted)
 
 
 def _parse_key(trusted: TrustedKey) -> PublicKey:
@@ -222,18 +248,17 @@ def _check_signatures(trail: _Trail, artifacts: Sequence[UnverifiedSignature]) -
 
 
 def _prove(
-    trail: _Trail, artifact: UnverifiedSignature, candidates: list[_Candidate], wanted: _Wanted
+    trail: _Trail, artifact: UnverifiedSignature, candidates: _Candidates, wanted: _Wanted
 ) -> VerifiedSignature | None:
     try:
         with trail.step(3) as detail:
             opened = payloads.open_artifact(artifact)
             detail.append(artifact.format.value)
         with trail.step(4) as detail:
-            keys.check_signature_form(opened.signature)
-            detail.append("ECDSA P-256, SHA-256")
+            detail.append(_check_algorithm(opened))
         with trail.step(5) as detail:
-            signer = _signer(candidates, opened)
-            detail.append(f"{signer.name} ({signer.key_id[:12]})")
+            signer = _signer(candidates, opened, wanted.now)
+            detail.append(_name_of(signer))
         with trail.step(6):
             claims = payloads.read(artifact.format, opened.payload)
         with trail.step(7) as detail:
@@ -244,7 +269,7 @@ def _prove(
         with trail.step(9) as detail:
             detail.append(_check_tag(claims, wanted))
         with trail.step(10) as detail:
-            detail.append(_check_time(claims, wanted))
+            detail.append(_check_time(claims, opened, wanted))
     except _StepFailedError:
         return None
     return VerifiedSignature(
@@ -254,15 +279,32 @@ def _prove(
         digest=claims.digest,
         is_bound_to_repository=claims.image is not None,
         tag=claims.image.tag if claims.image else None,
-        signed_at=claims.signed_at,
+        signed_at=_signed_at(claims, opened),
+        public_key_id=signer.public_key_id,
+        authority=signer.authority,
     )
 
 
-def _signer(candidates: list[_Candidate], opened: payloads.Opened) -> TrustedKey:
-    for candidate in candidates:
-        if candidate.key.has_signed(opened.signature, opened.signed_bytes):
-            return candidate.trusted
+def _check_algorithm(opened: Opened) -> str:
+    if opened.envelope is not None:
+        return notation_signer.check_algorithm(opened.envelope)
+    keys.check_signature_form(opened.signature)
+    return "ECDSA P-256, SHA-256"
+
+
+def _signer(candidates: _Candidates, opened: Opened, now: dt.datetime) -> Signatory:
+    if opened.envelope is not None:
+        return notation_signer.find(opened.envelope, candidates.keys, candidates.authorities, now)
+    for trusted, key in candidates.keys:
+        if key.has_signed(opened.signature, opened.signed_bytes):
+            return Signatory(key_id=key.key_id, name=trusted.name, public_key_id=key.key_id)
     raise InvalidInputError("it does not verify under any key trusted for this repository")
+
+
+def _name_of(signer: Signatory) -> str:
+    if signer.authority:
+        return f"{signer.name}, named by {signer.authority}"
+    return f"{signer.name} ({signer.key_id[:12]})"
 
 
 def _check_digest(claims: Claims, wanted: _Wanted) -> None:
@@ -292,16 +334,26 @@ def _check_tag(claims: Claims, wanted: _Wanted) -> str:
     return tag
 
 
-def _check_time(claims: Claims, wanted: _Wanted) -> str:
-    if claims.signed_at is None:
+def _check_time(claims: Claims, opened: Opened, wanted: _Wanted) -> str:
+    signed_at = _signed_at(claims, opened)
+    ends_at = opened.envelope.attributes.expires_at if opened.envelope else None
+    if ends_at is not None and wanted.now >= ends_at:
+        raise InvalidInputError(f"it expired at {ends_at:%FT%TZ}")
+    if signed_at is None:
         return "none given"
-    if claims.signed_at > wanted.now + MAX_CLOCK_SKEW:
-        raise InvalidInputError(f"it says it was made in the future: {claims.signed_at:%FT%TZ}")
-    return f"{claims.signed_at:%FT%TZ}, by the signer's clock"
+    if signed_at > wanted.now + MAX_CLOCK_SKEW:
+        raise InvalidInputError(f"it says it was made in the future: {signed_at:%FT%TZ}")
+    return f"{signed_at:%FT%TZ}, by the signer's clock"
+
+
+def _signed_at(claims: Claims, opened: Opened) -> dt.datetime | None:
+    return opened.envelope.attributes.signed_at if opened.envelope else claims.signed_at
 
 
 def _keep_the_stronger(by_key: dict[KeyId, VerifiedSignature], found: VerifiedSignature) -> None:
     known = by_key.get(found.key_id)
+    if known is None and any(one.public_key_id == found.public_key_id for one in by_key.values()):
+        return  # one key under two names
     if known is None or (found.is_bound_to_repository and not known.is_bound_to_repository):
         by_key[found.key_id] = found
 

@@ -6,6 +6,7 @@ proof does not know the key.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -24,7 +25,8 @@ from seawall.store import Database
 from seawall.trust import _sql, keys
 from seawall.trust.events import KeyDistrusted, KeyTrusted
 from seawall.trust.keys import KeyId
-from seawall.trust.model import TrustedKey
+from seawall.trust.model import Hardware, TrustedKey
+from seawall.trust.tokens.attestation import Attestation
 
 MAX_KEYS: Final = 256
 MAX_PATTERNS: Final = 64
@@ -39,17 +41,31 @@ class TrustedKeys:
         self._clock = clock
 
     def trust(
-        self, public_pem: bytes, *, name: str, patterns: Sequence[str], actor: Actor
+        self,
+        public_pem: bytes,
+        *,
+        name: str,
+        patterns: Sequence[str],
+        actor: Actor,
+        attestation: Attestation | None = None,
     ) -> TrustedKey:
         """Trust a key for the repositories that `patterns` match; replaces its former patterns.
 
-        Raises KeyFormatError or InvalidInputError for what does not parse, ConflictError when
-        another key has the name, LimitError when there are too many keys.
+        A proven `attestation` of this key marks it as kept by hardware; without one a former mark
+        stays, since a key that cannot leave its device does not learn to.
+
+        Raises KeyFormatError or InvalidInputError for what does not parse or fit, ConflictError
+        when another key has the name, LimitError when there are too many keys.
         """
-        key = _checked(public_pem, name, patterns)
+        key = _checked(public_pem, name, patterns, attestation)
         with self._database.write() as connection:
             known = {row.key_id: row for row in _rows(connection)}
-            if known.get(key.key_id) == key:
+            former = known.get(key.key_id)
+            evidence = attestation.chain if attestation else None
+            if former is not None and attestation is None:
+                key = dataclasses.replace(key, hardware=former.hardware)
+                evidence = _evidence(connection, key.key_id)
+            if former == key:
                 return key  # nothing changes, so nothing happened
             if any(row.name == name and row.key_id != key.key_id for row in known.values()):
                 raise ConflictError(
@@ -67,14 +83,16 @@ class TrustedKeys:
                     public_pem=key.public_pem,
                     patterns=msgspec.json.encode(key.patterns),
                     trusted_at=clock.to_text(now),
+                    hardware=msgspec.json.encode(key.hardware) if key.hardware else None,
+                    attestation=evidence,
                 )
             )
-            former = known.get(key.key_id)
             event = KeyTrusted(
                 key_id=key.key_id,
                 name=name,
                 patterns=key.patterns,
                 former_patterns=former.patterns if former else (),
+                hardware=str(key.hardware) if key.hardware else "",
             )
             audit.record(connection, event, actor=actor, at=now)
         return key
@@ -98,6 +116,16 @@ class TrustedKeys:
         with self._database.read() as connection:
             return _rows(connection)
 
+    def attestation_of(self, key_id: KeyId) -> bytes | None:
+        """Return the evidence that hardware keeps the key: PEM from the key to the root, or None.
+
+        Raises NotFoundError for a key that is not trusted.
+        """
+        with self._database.read() as connection:
+            if all(row.key_id != key_id for row in _rows(connection)):
+                raise NotFoundError(f"no trusted key has the id {key_id[:64]!r}")
+            return _evidence(connection, key_id)
+
     def for_repository(self, repository: RepositoryName) -> tuple[TrustedKey, ...]:
         """Return the keys that are trusted for `repository`, by name."""
         return tuple(
@@ -107,7 +135,9 @@ class TrustedKeys:
         )
 
 
-def _checked(public_pem: bytes, name: str, wanted: Sequence[str]) -> TrustedKey:
+def _checked(
+    public_pem: bytes, name: str, wanted: Sequence[str], attestation: Attestation | None
+) -> TrustedKey:
     if _NAME.fullmatch(name) is None:
         raise InvalidInputError(
             f"{name[:80]!r} is not a name for a key", remedy="use up to 64 letters, digits, . _ @ -"
@@ -120,9 +150,26 @@ def _checked(public_pem: bytes, name: str, wanted: Sequence[str]) -> TrustedKey:
     for pattern in wanted:
         patterns.check(pattern)
     key = keys.parse_public(public_pem)
+    if attestation is not None and attestation.public.key_id != key.key_id:
+        raise InvalidInputError(
+            f"the attestation is for the key {attestation.public.key_id[:12]}, "
+            f"not for {key.key_id[:12]}",
+            remedy="give the attestation of the slot that holds this key",
+        )
     return TrustedKey(
-        key_id=key.key_id, name=name, public_pem=key.pem, patterns=tuple(sorted(set(wanted)))
+        key_id=key.key_id,
+        name=name,
+        public_pem=key.pem,
+        patterns=tuple(sorted(set(wanted))),
+        hardware=attestation.hardware if attestation else None,
     )
+
+
+def _evidence(connection: sa.Connection, key_id: KeyId) -> bytes | None:
+    columns = _sql.trusted_keys.c
+    query = sa.select(columns.attestation).where(columns.key_id == key_id)
+    found = connection.execute(query).scalar_one()
+    return None if found is None else bytes(found)
 
 
 def _rows(connection: sa.Connection) -> tuple[TrustedKey, ...]:
@@ -133,6 +180,9 @@ def _rows(connection: sa.Connection) -> tuple[TrustedKey, ...]:
             name=row.name,
             public_pem=bytes(row.public_pem),
             patterns=msgspec.json.decode(bytes(row.patterns), type=tuple[str, ...]),
+            hardware=msgspec.json.decode(bytes(row.hardware), type=Hardware)
+            if row.hardware is not None
+            else None,
         )
         for row in connection.execute(query)
     )

@@ -20,13 +20,19 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import (
+    AuthorityDistrusted,
+    AuthorityTrusted,
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
+    RootPinned,
+    RootUnpinned,
+    TreeAdvanced,
     TreeDeleted,
     TreeKeyIssued,
     TreePublished,
     TreeRefreshed,
+    TreeRefused,
     TreeTagsChanged,
 )
 
@@ -133,12 +139,47 @@ def _(event: FeedFailed) -> str:
 
 @of.register
 def _(event: KeyTrusted) -> str:
-    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}"
+    device = f", kept by {_cut(event.hardware)}" if event.hardware else ""
+    return f"trusted the key {_cut(event.name)} for {_listed(list(event.patterns))}{device}"
 
 
 @of.register
 def _(event: KeyDistrusted) -> str:
     return f"trusts the key {_cut(event.name)} no longer"
+
+
+@of.register
+def _(event: RootPinned) -> str:
+    what = f"the root with the keys {_keys(event.root_keys)}"
+    if event.former_root_keys:
+        return f"pinned {what} instead of {_keys(event.former_root_keys)}"
+    return f"pinned {what}"
+
+
+@of.register
+def _(event: RootUnpinned) -> str:
+    return f"took away the pin of the root with the keys {_keys(event.root_keys)}"
+
+
+@of.register
+def _(event: TreeAdvanced) -> str:
+    versions = ", ".join(f"{_cut(role)} {version}" for role, version in event.seen.items())
+    return f"saw the tree go on: {_cut(versions)}"
+
+
+@of.register
+def _(event: TreeRefused) -> str:
+    return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
+def _(event: AuthorityTrusted) -> str:
+    named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
+    return f"trusted the authority {named} for {_listed(list(event.patterns))}"
+
+
+@of.register
+def _(event: AuthorityDistrusted) -> str:
+    return f"trusts the authority {_cut(event.name)} no longer"
 
 
 @of.register
@@ -258,6 +299,10 @@ def _(event: identity.ClientCertificateRevoked) -> str:
 
 def _listed(texts: list[str]) -> str:
     return _cut(", ".join(dict.fromkeys(texts)))
+
+
+def _keys(ids: tuple[str, ...]) -> str:
+    return _listed([key_id[:12] for key_id in ids])
 
 
 def _cut(text: str) -> str:

@@ -79,6 +79,7 @@ prod/app: policy production (prod/**)
   enforce  nothing-fixable  severity: medium  unknown-counts-as: critical
   warn     scan-fresh       max-age: 36h
   audit    scan-complete
+  enforce  tree             unpinned: allow
   waiver   CVE-2026-1 until 2099-12-31 (alice)
 """
     assert expected == newcomer("policy", "show", "prod/app").out
@@ -88,7 +89,9 @@ def test_the_built_in_policy_is_shown_for_what_no_pattern_fits(newcomer):
     expected = """\
 team/app: policy built-in (**)
   enforce  content-whole
-  enforce  signed           signers: 1  must-name-repository: false
+  enforce  tree-intact
+  enforce  signed           signers: 1
+  enforce  tree             unpinned: allow
   enforce  scan-fresh       max-age: 7d
   enforce  scan-complete
   enforce  nothing-fixable  severity: high  unknown-counts-as: high

@@ -9,7 +9,8 @@ from seawall import policy
 from seawall.core.errors import InvalidInputError, LimitError, SeawallError
 from seawall.policy.model import Mode
 from seawall.policy.policies import Waiver
-from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh, Signed
+from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.trust_rules import Attested, InTree, Signed
 
 WHOLE = b"""
 version: 1
@@ -49,6 +50,7 @@ def test_a_whole_file_means_what_it_says():
         ),
         (ScanFresh(max_age=dt.timedelta(hours=12)), Mode.ENFORCE),
         (ScanComplete(), Mode.WARN),
+        (InTree(allow_unpinned=True), Mode.ENFORCE),
     ] == [(moded.rule, moded.mode) for moded in production.rules]
     assert (
         Waiver(
@@ -58,6 +60,49 @@ def test_a_whole_file_means_what_it_says():
             expires=dt.datetime(2026, 12, 31, tzinfo=dt.UTC),
         ),
     ) == production.waivers
+
+
+def rules_of(text):
+    return [(moded.rule, moded.mode) for moded in policy.load(one(text)).policies[0].rules]
+
+
+def test_trust_is_demanded_in_the_words_of_the_file():
+    tree = (InTree(max_age=dt.timedelta(hours=6)), Mode.WARN)
+    strict = Signed(
+        signers=2,
+        by=("release", "authority:corp"),
+        formats=(policy.Format.SIGSTORE_BUNDLE, policy.Format.TUF),
+        must_name_repository=True,
+        hardware=True,
+        logged=True,
+        witnesses=3,
+        max_age=dt.timedelta(days=90),
+    )
+    assert [(strict, Mode.ENFORCE), tree] == rules_of(
+        "rules: {signed: {signers: 2, by: [release, 'authority:corp'], formats: [sigstore-bundle,"
+        " tuf], must-name-repository: true, hardware: true, logged: true, witnesses: 3,"
+        " max-age: 90d}, tree: {max-age: 6h, mode: warn}}"
+    )
+
+
+def test_one_kind_of_rule_may_demand_several_things_each_in_its_mode():
+    listed = "rules: {signed: [{}, {hardware: true, mode: warn}], tree: {unpinned: allow}}"
+    assert [
+        (Signed(), Mode.ENFORCE),
+        (Signed(hardware=True), Mode.WARN),
+        (InTree(allow_unpinned=True), Mode.ENFORCE),
+    ] == rules_of(listed)
+
+
+def test_attestations_are_named_in_short_or_by_their_uri():
+    types = ("https://slsa.dev/provenance/v1", "https://example.org/seccomp/v1")
+    assert (Attested(types=types, by=("ci",)), Mode.ENFORCE) == rules_of(
+        "rules: {attested: {types: [slsa, 'https://example.org/seccomp/v1'], by: [ci]}}"
+    )[0]
+
+
+def test_a_file_that_does_not_speak_of_the_tree_asks_it_where_a_root_is_pinned():
+    assert (InTree(allow_unpinned=True), Mode.ENFORCE) in rules_of("rules: {signed: }")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +147,20 @@ def test_no_file_and_no_fitting_pattern_mean_the_built_in_policy(tmp_path):
         ("rules: {signed: {by: []}}", "by"),
         ("rules: {signed: {signers: 2, by: [a]}}", "signers"),
         ("rules: {signed: {must-name-repository: yes}}", "yes"),
+        ("rules: {signed: {formats: [pgp]}}", "pgp"),
+        ("rules: {signed: {formats: []}}", "formats"),
+        ("rules: {signed: {hardware: maybe}}", "hardware"),
+        ("rules: {signed: {witnesses: 17}}", "witnesses"),
+        ("rules: {signed: {witnesses: 00001}}", "witnesses"),
+        ("rules: {signed: {max-age: 0h}}", "max-age"),
+        ("rules: {signed: []}", "signed"),
+        ("rules: {signed: [{}, {signer: 1}]}", r"signed\[1\]"),
+        ("rules: {signed: {signers: 2, by: ['authority:a/b']}}", "signers"),
+        ("rules: {tree: {unpinned: maybe}}", "unpinned"),
+        ("rules: {tree: [{}]}", "tree"),
+        ("rules: {attested: }", "types"),
+        ("rules: {attested: {types: []}}", "types"),
+        ("rules: {attested: {types: [sbom]}}", "sbom"),
         ("rules: {nothing-fixable: {severity: unknown}}", "severity"),
         ("rules: {nothing-fixable: {severity: HIGH}}", "severity"),
         ("rules: {scan-fresh: {max-age: 7}}", "max-age"),
@@ -110,6 +169,7 @@ def test_no_file_and_no_fitting_pattern_mean_the_built_in_policy(tmp_path):
         ("rules: {scan-complete: {mode: off}}", "mode"),
         ("rules: {signed: {}, signed: {mode: audit}}", "duplicate"),
         ("rules: {signed: [1]}", "signed"),
+        ("rules: {scan-fresh: [{}]}", "scan-fresh"),
         ("rules: {signed: }, waivers: [{finding: C, reason: r, owner: o}]", "expires"),
         ("rules: {signed: }, waivers: [{finding: C, reason: '', owner: o, expires: 2026-01-01}]",
          "reason"),
@@ -128,6 +188,8 @@ def test_refuses_what_it_does_not_understand_and_says_where(text, where):
 def test_refuses_to_switch_integrity_off(mode):
     with pytest.raises(InvalidInputError, match="mode"):
         policy.load(one(f"rules: {{content-whole: {{mode: {mode}}}}}"))
+    with pytest.raises(InvalidInputError, match="mode"):
+        policy.load(one(f"rules: {{tree-intact: {{mode: {mode}}}}}"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seawall import policy
 from seawall.policy.model import Mode
 from seawall.policy.policies import Moded, Policy, Waiver
-from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh, Signed
+from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 IDS = ["CVE-1", "CVE-2", "CVE-3"]
@@ -31,15 +32,50 @@ signers = st.builds(
     key_id=st.sampled_from("abc"),
     name=st.sampled_from(["release", "security"]),
     is_bound_to_repository=st.booleans(),
+    format=st.sampled_from(policy.Format),
+    authority=st.sampled_from(["", "corp"]),
+    identity=st.sampled_from(["ada", "release"]),
+    signed_at=st.none() | moments,
+    is_on_hardware=st.booleans(),
+    is_logged=st.booleans(),
+    witnesses=st.integers(0, 2),
 )
+signer_tuples = st.lists(signers, max_size=4).map(tuple)
+SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
+attestations = st.builds(
+    policy.Attestation, predicate_type=st.sampled_from([SLSA, SPDX]), signer=signers
+)
+trees = st.builds(
+    policy.Tree,
+    state=st.sampled_from(policy.TreeState),
+    explanation=st.sampled_from(["", "why"]),
+    refreshed_at=st.none() | moments,
+)
+ages = st.none() | st.integers(1, 400).map(lambda h: dt.timedelta(hours=h))
+demands = {
+    "signers": st.integers(0, 3),
+    "by": st.lists(
+        st.sampled_from(["release", "c", "authority:corp", "authority:corp/ada"]), max_size=2
+    ).map(tuple),
+    "formats": st.lists(st.sampled_from(policy.Format), max_size=2).map(tuple),
+    "must_name_repository": st.booleans(),
+    "hardware": st.booleans(),
+    "logged": st.booleans(),
+    "witnesses": st.integers(0, 2),
+    "max_age": ages,
+}
+signed = st.builds(Signed, **demands)
+attested = st.builds(
+    Attested, types=st.lists(st.sampled_from([SLSA, SPDX]), max_size=2).map(tuple), **demands
+)
+in_tree = st.builds(InTree, allow_unpinned=st.booleans(), max_age=ages)
 texts = st.lists(st.sampled_from(["x", "y"]), max_size=2).map(tuple)
 evidences = st.builds(
     policy.Evidence,
     repository=st.just("team/app"),
     digest=st.just("sha256:" + "0" * 64),
     content=st.none() | st.builds(policy.Content, missing=texts, corrupt=texts),
-    signatures=st.none()
-    | st.builds(policy.Signatures, signers=st.lists(signers, max_size=3).map(tuple)),
+    signatures=st.none() | st.builds(policy.Signatures, signers=signer_tuples),
     scan=st.none()
     | st.builds(
         policy.Scan,
@@ -47,18 +83,18 @@ evidences = st.builds(
         findings=st.lists(findings, max_size=4).map(tuple),
         gaps=texts,
     ),
+    tree=st.none() | trees,
+    attestations=st.none() | st.lists(attestations, max_size=3).map(tuple),
 )
 rules = st.one_of(
     st.just(ContentWhole()),
     st.just(ScanComplete()),
     st.builds(ScanFresh, max_age=st.integers(1, 400).map(lambda h: dt.timedelta(hours=h))),
     st.builds(NothingFixable, severity=severities, unknown_counts_as=severities),
-    st.builds(
-        Signed,
-        signers=st.integers(0, 3),
-        by=st.lists(st.sampled_from(["release", "c"]), max_size=2).map(tuple),
-        must_name_repository=st.booleans(),
-    ),
+    signed,
+    attested,
+    in_tree,
+    st.just(TreeIntact()),
 )
 moded = st.builds(Moded, rule=rules, mode=st.sampled_from(Mode))
 waivers = st.builds(
@@ -118,6 +154,46 @@ def test_integrity_cannot_be_switched_off(evidence, wanted):
 
 
 @given(evidences, policies)
+def test_a_broken_tree_or_a_moved_tag_is_refused_whatever_the_policy(evidence, wanted):
+    verdict = policy.decide(evidence, wanted, NOW)
+    bad = (policy.TreeState.BROKEN, policy.TreeState.MOVED)
+    is_bad = evidence.tree is None or evidence.tree.state in bad
+    assert is_bad == ("tree-intact" in {reason.rule for reason in verdict.reasons})
+
+
+@given(signed, signer_tuples, signers, st.randoms(use_true_random=False))
+def test_signers_are_counted_by_people_in_any_order(rule, found, more, random):
+    counted = rule.counted(found, NOW)
+    assert len(counted) <= len({one.key_id for one in found})
+    assert all(not rule.objection(one, NOW) for group in counted for one in group)
+    assert set(counted) == set(rule.counted(shuffled(found, random), NOW))
+    assert set(counted) == set(rule.counted((*found, *found), NOW))
+    assert len(rule.counted((*found, more), NOW)) <= len(counted) + 1
+
+
+@given(signed, signed, signer_tuples)
+def test_a_demand_more_never_lets_more_signatures_count(rule, other, found):
+    stricter = dataclasses.replace(
+        rule,
+        must_name_repository=rule.must_name_repository or other.must_name_repository,
+        hardware=rule.hardware or other.hardware,
+        logged=rule.logged or other.logged,
+        witnesses=max(rule.witnesses, other.witnesses),
+    )
+    assert len(stricter.counted(found, NOW)) <= len(rule.counted(found, NOW))
+
+
+@given(in_tree, evidences)
+def test_the_tree_rule_passes_only_what_the_tree_proves(rule, evidence):
+    tree = evidence.tree
+    if rule.check(evidence, NOW, {}).is_passed:
+        assert tree is not None
+        assert tree.state is policy.TreeState.PROVEN or (
+            tree.state is policy.TreeState.UNPINNED and rule.allow_unpinned
+        )
+
+
+@given(evidences, policies)
 def test_a_waiver_never_outlives_its_expiry(evidence, wanted):
     after = max([NOW, *(waiver.expires for waiver in wanted.waivers)])
     bare = dataclasses.replace(wanted, waivers=())
@@ -127,7 +203,7 @@ def test_a_waiver_never_outlives_its_expiry(evidence, wanted):
 @given(evidences, policies)
 def test_missing_evidence_never_helps(evidence, wanted):
     verdict = policy.decide(evidence, wanted, NOW)
-    for part in ("content", "signatures", "scan"):
+    for part in ("content", "signatures", "scan", "tree", "attestations"):
         poorer = dataclasses.replace(evidence, **{part: None})
         if policy.decide(poorer, wanted, NOW).is_allowed:
             assert verdict.is_allowed or getattr(evidence, part) is not None
@@ -140,6 +216,7 @@ def test_the_built_in_policy_needs_every_kind_of_evidence(evidence):
         assert evidence.signatures
         assert evidence.signatures.signers
         assert evidence.scan
+        assert evidence.tree
 
 
 @given(evidences, policies)

@@ -6,7 +6,8 @@ import pytest
 from seawall import policy
 from seawall.policy.model import Mode
 from seawall.policy.policies import Moded, Policy, Waiver
-from seawall.policy.rules import NothingFixable, ScanFresh, Signed
+from seawall.policy.rules import NothingFixable, ScanFresh
+from seawall.policy.trust_rules import Signed
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 OLD = NOW - dt.timedelta(days=8)
@@ -23,6 +24,7 @@ GOOD = policy.Evidence(
     content=policy.Content(),
     signatures=policy.Signatures(signers=(policy.Signer(key_id="a", name="release"),)),
     scan=policy.Scan(scanned_at=NOW - dt.timedelta(hours=1)),
+    tree=policy.Tree(state=policy.TreeState.UNPINNED),
 )
 
 

@@ -1,12 +1,16 @@
+import datetime as dt
+
 import pytest
 
 from seawall import audit
 from seawall.core.actor import operator
 from seawall.core.errors import ConflictError, InvalidInputError, NotFoundError
 from seawall.oci.names import RepositoryName
-from seawall.testing import signatures
+from seawall.testing import attestations, signatures
+from seawall.trust.tokens import attestation
 from seawall.trust.trusted import TrustedKeys
 
+NOW = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
 ADA = operator("ada")
 
 
@@ -53,6 +57,30 @@ def test_a_name_belongs_to_one_key(trusted):
 def test_refuses_patterns_that_are_none(trusted, wanted):
     with pytest.raises(InvalidInputError):
         trusted.trust(signatures.new_key().public.pem, name="a", patterns=wanted, actor=ADA)
+
+
+def test_an_attested_key_keeps_its_mark_when_its_patterns_change(trusted):
+    key, root = signatures.new_key().public, attestations.root()
+    device = attestations.device(root)
+    chain = attestations.attest(key, device).pem + device.pem
+    proven = attestation.verify(chain, root.pem, now=NOW)
+    trusted.trust(key.pem, name="a", patterns=["**"], actor=ADA)
+    assert [None] == [one.hardware for one in trusted.list()]
+    trusted.trust(key.pem, name="a", patterns=["**"], actor=ADA, attestation=proven)
+    trusted.trust(key.pem, name="a", patterns=["b"], actor=ADA)
+    assert [proven.hardware] == [one.hardware for one in trusted.list()]
+    assert proven.chain == trusted.attestation_of(key.key_id)
+
+
+def test_refuses_the_attestation_of_another_key(trusted):
+    root = attestations.root()
+    device = attestations.device(root)
+    chain = attestations.attest(signatures.new_key().public, device).pem + device.pem
+    proven = attestation.verify(chain, root.pem, now=NOW)
+    pem = signatures.new_key().public.pem
+    with pytest.raises(InvalidInputError, match="not for"):
+        trusted.trust(pem, name="a", patterns=["**"], actor=ADA, attestation=proven)
+    assert () == trusted.list()
 
 
 def test_distrusting_a_stranger_says_so(trusted):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -23,6 +24,7 @@ from seawall.core.strictjson import INT64_MAX, Json
 from seawall.oci.digest import Digest
 from seawall.trust.tuf import canonical, keys
 from seawall.trust.tuf.keys import TufKey
+from seawall.trust.tuf.memory import FILES_MAX_BYTES, Memory
 from seawall.trust.tuf.model import (
     Body,
     Delegation,
@@ -55,7 +57,22 @@ _KEY_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def parse(role: Role, content: bytes) -> File:
-    """Parse a file of `role` strictly. Raises InvalidInputError or LimitError, naming the role."""
+    """Parse a file of `role` strictly. Raises InvalidInputError or LimitError, naming the role.
+
+    What these bytes say is remembered: the same file is parsed once.
+    """
+    place = hashlib.sha256(f"{role}\n".encode() + content).digest()
+    known = _known.get(place)
+    if known is None:
+        known = _parse(role, content)
+        _known.keep(place, known, len(content))
+    return known
+
+
+_known: Final[Memory[File]] = Memory(FILES_MAX_BYTES)
+
+
+def _parse(role: Role, content: bytes) -> File:
     try:
         document = strictjson.decode_object(content, max_bytes=FILE_MAX_BYTES, max_depth=MAX_DEPTH)
         _members(document, "file", {"signed", "signatures"})

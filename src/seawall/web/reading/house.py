@@ -101,7 +101,7 @@ class HousePages:
         reader = ImageReader(
             database=self.database,
             registry=self.registry,
-            signatures=self.judge.signatures,
+            signatures=self.judge.vouching.signatures,
             attestations=Attestations(
                 registry=self.registry,
                 trusted_keys=self.trusted_keys,

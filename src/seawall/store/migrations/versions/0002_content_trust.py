@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=True),
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("integrated_at", sa.BigInteger(), nullable=False),
+        sa.Column("statement", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_trust_log_entry")),
     )
     with op.batch_alter_table("trust_log_entry", schema=None) as batch_op:
@@ -133,3 +134,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("gun", "role", name=op.f("pk_trust_tuf_pending")),
     )
+    with op.batch_alter_table("trust_key", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("hardware", sa.LargeBinary(), nullable=True))
+        batch_op.add_column(sa.Column("attestation", sa.LargeBinary(), nullable=True))

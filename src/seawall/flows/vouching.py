@@ -1,0 +1,126 @@
+"""Everything that vouches for an image, proven and put together: the signatures beside it, and the
+tree that names it.
+
+One numbered list of steps comes out, for people, and the signers with what is known of each
+signature, for the policy. A signer of the tree counts as one of the image only when the same key is
+trusted for the repository: the tree restricts, keys admit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from seawall import policy
+from seawall.flows.pinned_trees import PinnedTrees, TreeProof
+from seawall.flows.signatures import Signatures
+from seawall.oci.digest import Digest
+from seawall.oci.names import RepositoryName, Tag
+from seawall.trust.model import TrustedKey, VerifiedSignature
+from seawall.trust.proof import Proof, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedStep:
+    """One line of the whole proof. `part` says what it is about."""
+
+    number: int
+    part: str
+    name: str
+    is_passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """What was proven about one image."""
+
+    proof: Proof
+    """Of the signatures beside the image."""
+    tree: TreeProof
+    signers: tuple[policy.Signer, ...]
+    """One for each signature that holds, those in the tree too."""
+
+    @property
+    def steps(self) -> tuple[NumberedStep, ...]:
+        """The whole proof, numbered through: the tree first, then each signature."""
+        parts = [
+            *(("tree", step) for step in self.tree.steps),
+            *((_part(step), step) for step in self.proof.steps),
+        ]
+        return tuple(
+            NumberedStep(
+                number=number,
+                part=part,
+                name=step.name,
+                is_passed=step.is_passed,
+                detail=step.detail,
+            )
+            for number, (part, step) in enumerate(parts, 1)
+        )
+
+    @property
+    def tree_evidence(self) -> policy.Tree:
+        """What the policy is told of the tree."""
+        return policy.Tree(
+            state=self.tree.state,
+            explanation=self.tree.explanation,
+            refreshed_at=self.tree.refreshed_at,
+        )
+
+    @property
+    def signature_evidence(self) -> policy.Signatures:
+        """What the policy is told of the signatures."""
+        explanation = "" if self.signers else _why_not(self.proof)
+        return policy.Signatures(signers=self.signers, explanation=explanation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouching:
+    """Proves what vouches for images of this registry. Every method blocks."""
+
+    signatures: Signatures
+    trees: PinnedTrees
+
+    def prove(
+        self, repository: RepositoryName, digest: Digest, *, tag: Tag | None, now: dt.datetime
+    ) -> Vouched:
+        """Prove all that there is for `digest`, asked for by `tag` or by itself."""
+        keys = self.signatures.trusted_keys.for_repository(repository)
+        found = self.signatures.prove(repository, digest, tag=tag, now=now)
+        tree = self.trees.prove(repository, digest, tag=tag, now=now)
+        signers = [_signer(signature) for _, signature in found.every]
+        return Vouched(proof=found, tree=tree, signers=(*signers, *_of_tree(tree, keys)))
+
+
+def _signer(signature: VerifiedSignature) -> policy.Signer:
+    return policy.Signer(
+        key_id=signature.public_key_id,
+        name=signature.key_name,
+        authority=signature.authority,
+        identity=signature.key_name if signature.authority else "",
+        is_bound_to_repository=signature.is_bound_to_repository,
+        format=policy.Format(signature.format.value),
+        signed_at=signature.signed_at,
+    )
+
+
+def _of_tree(tree: TreeProof, keys: Sequence[TrustedKey]) -> Iterator[policy.Signer]:
+    if tree.state is not policy.TreeState.PROVEN:
+        return
+    trusted = {key.key_id: key for key in keys}
+    for key_id in dict.fromkeys(one.key_id for one in tree.signers):
+        if key_id in trusted:
+            name = trusted[key_id].name
+            yield policy.Signer(key_id=key_id, name=name, format=policy.Format.TUF)
+
+
+def _part(step: Step) -> str:
+    return f"signature {step.signature}" if step.signature else "signatures"
+
+
+def _why_not(found: Proof) -> str:
+    """Say why nobody vouches: what is missing, or what is wrong with the last signature."""
+    failed = [step.detail for step in found.failures if step.name != "signers"]
+    return failed[-1] if failed else found.remedy
