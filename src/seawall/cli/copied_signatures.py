@@ -59,7 +59,7 @@ def copy(source: Place, target: Place, subject: Digest) -> Iterator[Copied]:
 
 
 def _listed(source: Place, subject: Digest) -> list[Descriptor]:
-    listed = image_signatures.referrers(source.client, source.repository, subject)
+    listed = image_signatures.referring(source.client, source.repository, subject)
     return [one for one in listed if one.media_type == media.OCI_MANIFEST][:MAX_REFERRERS]
 
 

@@ -80,9 +80,10 @@ def test_the_empty_tree_and_the_first_leaves_are_those_of_the_rfc() -> None:
     assert "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d" == (
         merkle.leaf_hash(b"").hex()
     )
-    assert "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125" == merkle.fold(
-        [merkle.leaf_hash(b""), merkle.leaf_hash(b"\0")]
-    ).hex()
+    assert (
+        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
+        == merkle.fold([merkle.leaf_hash(b""), merkle.leaf_hash(b"\0")]).hex()
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -124,9 +125,7 @@ def test_a_path_proves_no_other_leaf_place_size_or_root(size: int, data: st.Data
     other = data.draw(st.integers(0, size + 3).filter(lambda n: n != index))
     assert not merkle.is_included(hashes[index], index=other, size=size, root=root, path=path)
     assert not merkle.is_included(b"\0" * 32, index=index, size=size, root=root, path=path)
-    assert not merkle.is_included(
-        hashes[index], index=index, size=size, root=b"\0" * 32, path=path
-    )
+    assert not merkle.is_included(hashes[index], index=index, size=size, root=b"\0" * 32, path=path)
     assert not merkle.is_included(
         hashes[index], index=index, size=size, root=root, path=[*path, root]
     )
