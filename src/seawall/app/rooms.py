@@ -96,13 +96,7 @@ class House:
             authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
-        trees = Trees(
-            database,
-            clock,
-            ServerKeys.open(settings.keys / "trees.key"),
-            hosts=frozenset(settings.registry_hosts),
-        )
-        pins = Pins(database, clock)
+        trees, pins = _trees(settings, database, clock), Pins(database, clock)
         pinned_trees = PinnedTrees(
             trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
         )
@@ -114,13 +108,7 @@ class House:
             policies=lambda: policy.load_file(settings.policy),
             clock=clock,
         )
-        log = TransparencyLog.open(
-            database,
-            clock,
-            keys=settings.keys,
-            sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-            origin=settings.registry_hosts[0],
-        )
+        log = _log(settings, database, clock)
         return cls(
             settings=settings,
             database=database,
@@ -129,13 +117,7 @@ class House:
             grants=grants,
             sessions=Sessions(database, clock),
             certificates=Certificates(database, clock, settings.pki),
-            tokens=Tokens(
-                key=SigningKey.open(settings.keys / "tokens.pem"),
-                issuer=ISSUER,
-                audience=SERVICE,
-                standing=Standing(database, clock),
-                clock=clock,
-            ),
+            tokens=_tokens(settings, database, clock),
             registry=registry,
             trusted_keys=trusted_keys,
             trees=trees,
@@ -178,3 +160,28 @@ def server_files(house: House) -> ServerFiles:
     """Return the certificate of web and gate, good for every name of either."""
     options = house.settings.options
     return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))
+
+
+def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
+    keys = ServerKeys.open(settings.keys / "trees.key")
+    return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
+
+
+def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:
+    return TransparencyLog.open(
+        database,
+        clock,
+        keys=settings.keys,
+        sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+        origin=settings.registry_hosts[0],
+    )
+
+
+def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
+    return Tokens(
+        key=SigningKey.open(settings.keys / "tokens.pem"),
+        issuer=ISSUER,
+        audience=SERVICE,
+        standing=Standing(database, clock),
+        clock=clock,
+    )

@@ -22,11 +22,13 @@ from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import (
     AuthorityDistrusted,
     AuthorityTrusted,
+    CheckpointCosigned,
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
     RootPinned,
     RootUnpinned,
+    SignatureLogged,
     TreeAdvanced,
     TreeDeleted,
     TreeKeyIssued,
@@ -34,6 +36,8 @@ from seawall.trust.events import (
     TreeRefreshed,
     TreeRefused,
     TreeTagsChanged,
+    WitnessAccepted,
+    WitnessDropped,
 )
 
 TEXT_MAX_CHARACTERS: Final = 200
@@ -172,6 +176,7 @@ def _(event: TreeRefused) -> str:
     return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
 
 
+@of.register
 def _(event: AuthorityTrusted) -> str:
     named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
     return f"trusted the authority {named} for {_listed(list(event.patterns))}"
@@ -186,6 +191,26 @@ def _(event: AuthorityDistrusted) -> str:
 def _(event: ImageSigned) -> str:
     tag = f" as {_cut(event.tag)}" if event.tag else ""
     return f"found a valid signature by {_cut(event.key)}{tag}"
+
+
+@of.register
+def _(event: SignatureLogged) -> str:
+    return f"entered a signature into the transparency log, as number {event.number}"
+
+
+@of.register
+def _(event: WitnessAccepted) -> str:
+    return f"accepts {_cut(event.name)} as a witness of the transparency log"
+
+
+@of.register
+def _(event: WitnessDropped) -> str:
+    return f"accepts the witness {_cut(event.name)} no longer"
+
+
+@of.register
+def _(event: CheckpointCosigned) -> str:
+    return f"received the co-signature of {_cut(event.witness)} at {event.size} entries"
 
 
 @of.register
