@@ -22,9 +22,12 @@ from seawall.testing import docker_registry, images, installations, stock_notary
 from seawall.testing.installations import Installation
 from seawall.testing.stock_notary import StockNotary
 from seawall.testing.trusting import CLIENTS, PHRASE, Person
+from seawall.trust import docker_keys
+from seawall.trust.keys import PrivateKey
 
 pytestmark = pytest.mark.interop
 
+PHRASE_ = Secret(PHRASE)
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = images.image(images.layer({"motd": b"hello"}))
 OTHER = images.image(images.layer({"motd": b"another"}))
@@ -135,21 +138,17 @@ def _folder(path: Path) -> Path:
 
 
 def _write_keys(key: ec.EllipticCurvePrivateKey, home: Path) -> None:
-    plain = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    head, _, rest = plain.decode().partition("\n")
-    (home / "root.pem").write_text(f"{head}\nrole: root\n\n{rest}")
-    (home / "root.pem").chmod(0o600)
+    """Write one key twice: in docker's form for notary, in PKCS#8 for Seawall."""
+    docker = docker_keys.encode(docker_keys.DockerKey(key=PrivateKey(key), role="root"), PHRASE_)
+    (home / "root.pem").write_bytes(docker)
     sealed = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(PHRASE.encode()),
     )
     (home / "root.key").write_bytes(sealed)
-    (home / "root.key").chmod(0o600)
+    for name in ("root.pem", "root.key"):
+        (home / name).chmod(0o600)
 
 
 def test_a_tree_is_explained_brought_over_and_read_by_the_stock_client(bench: Bench) -> None:
