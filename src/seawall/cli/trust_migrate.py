@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from seawall.trust.model import TrustedKey
     from seawall.trust.tuf.chain import Pin
 
+HUB: Final = "docker.io"
+"""Names of images there begin so, but no server has this name."""
+HUB_REGISTRY: Final = "registry-1.docker.io"
+HUB_NOTARY: Final = "notary.docker.io"
+
 VIEWS: Final = ("docker", "notary", "cosign", "notation", "seawall")
 MARKS: Final = {True: "yes", False: "no", None: "?"}
 
@@ -36,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " installation)",
     )  # fmt: skip
     parser.add_argument(
-        "--server", metavar="HOST[:PORT]", help="the Notary server (default: the old registry)"
+        "--server",
+        metavar="HOST[:PORT]",
+        help="the Notary server (default: the old registry; notary.docker.io for docker.io)",
     )
     parser.add_argument(
         "--only", choices=("tree", "signatures"), help="leave the other of the two aside"
@@ -126,9 +133,11 @@ def _opened(
             old=Gun.of(str(old.host), old.repository),
             new=Gun.of(str(new.host), new.repository),
             notary=None if options.only == "signatures" else stack.enter_context(
-                _old_client(options, old, settings, options.server)
+                _old_client(options, old, settings, _notary_of(options, old))
             ),
-            old_registry=stack.enter_context(_old_client(options, old, settings, None))
+            old_registry=stack.enter_context(
+                _old_client(options, old, settings, HUB_REGISTRY if old.host == HUB else None)
+            )
             if has_registry
             else None,
             new_registry=stack.enter_context(
@@ -137,6 +146,12 @@ def _opened(
             keys=_keys(options, settings) if has_registry else (),
             now=now,
         )  # fmt: skip
+
+
+def _notary_of(options: argparse.Namespace, old: Reference) -> str | None:
+    """Return where the old trust data is; None: at the old registry itself."""
+    server: str | None = options.server
+    return server or (HUB_NOTARY if old.host == HUB else None)
 
 
 def _old_client(
