@@ -101,8 +101,11 @@ class Home:
     """Places that belong to the person at the shell, not to the installation."""
 
     keys: Path
+    pins: Path
     docker: Path
     login: str
+    vault_token: Path = Path(".vault-token")
+    """Where the login of Vault and OpenBao leaves its token."""
     token_module: Path | None = None
     """The PKCS#11 module of this person's tokens; goes before the installation's."""
 
@@ -217,11 +220,14 @@ def _home() -> Home:
     home = _user_home()
     own = os.environ.get("SEAWALL_CONFIG_HOME")
     docker = os.environ.get("DOCKER_CONFIG")
+    configuration = Path(own) if own else home / ".config" / "seawall"
     module = os.environ.get("SEAWALL_PKCS11_MODULE")
     return Home(
-        keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
+        keys=configuration / "keys",
+        pins=configuration / "pins",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
+        vault_token=home / ".vault-token",
         token_module=Path(module) if module else None,
     )
 

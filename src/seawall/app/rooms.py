@@ -163,7 +163,7 @@ def server_files(house: House) -> ServerFiles:
 
 
 def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
-    keys = ServerKeys.open(settings.keys / "trees.key")
+    keys = ServerKeys.open(settings.keys)
     return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
 
 
@@ -173,7 +173,7 @@ def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLo
         clock,
         keys=settings.keys,
         sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-        origin=settings.registry_hosts[0],
+        name=settings.options.web.names[0],
     )
 
 

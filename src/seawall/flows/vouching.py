@@ -17,6 +17,7 @@ from seawall.flows.pinned_trees import PinnedTrees, TreeProof
 from seawall.flows.signatures import Signatures
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
+from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey, VerifiedSignature
 from seawall.trust.proof import Proof, Step
 
@@ -90,11 +91,12 @@ class Vouching:
         keys = self.signatures.trusted_keys.for_repository(repository)
         found = self.signatures.prove(repository, digest, tag=tag, now=now)
         tree = self.trees.prove(repository, digest, tag=tag, now=now)
-        signers = [_signer(signature) for _, signature in found.every]
+        on_hardware = frozenset(key.key_id for key in keys if key.hardware is not None)
+        signers = [_signer(signature, on_hardware) for _, signature in found.every]
         return Vouched(proof=found, tree=tree, signers=(*signers, *_of_tree(tree, keys)))
 
 
-def _signer(signature: VerifiedSignature) -> policy.Signer:
+def _signer(signature: VerifiedSignature, on_hardware: frozenset[KeyId]) -> policy.Signer:
     return policy.Signer(
         key_id=signature.public_key_id,
         name=signature.key_name,
@@ -103,6 +105,7 @@ def _signer(signature: VerifiedSignature) -> policy.Signer:
         is_bound_to_repository=signature.is_bound_to_repository,
         format=policy.Format(signature.format.value),
         signed_at=signature.signed_at,
+        is_on_hardware=signature.public_key_id in on_hardware,
     )
 
 
@@ -112,8 +115,13 @@ def _of_tree(tree: TreeProof, keys: Sequence[TrustedKey]) -> Iterator[policy.Sig
     trusted = {key.key_id: key for key in keys}
     for key_id in dict.fromkeys(one.key_id for one in tree.signers):
         if key_id in trusted:
-            name = trusted[key_id].name
-            yield policy.Signer(key_id=key_id, name=name, format=policy.Format.TUF)
+            key = trusted[key_id]
+            yield policy.Signer(
+                key_id=key_id,
+                name=key.name,
+                format=policy.Format.TUF,
+                is_on_hardware=key.hardware is not None,
+            )
 
 
 def _part(step: Step) -> str:

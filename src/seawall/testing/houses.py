@@ -96,7 +96,12 @@ class Stage:
 
         Its database is a file there, or the one at `database_url`.
         """
-        home = Home(keys=directory / "keys", docker=directory / "docker", login="root")
+        home = Home(
+            keys=directory / "keys",
+            pins=directory / "pins",
+            docker=directory / "docker",
+            login="root",
+        )
         options = Options(database=config.Database(url=database_url))
         settings = Settings(state=directory / "state", options=options, home=home)
         setup.make_directories(settings)
@@ -195,7 +200,7 @@ class Stage:
         host = self.house.settings.registry_hosts[0]
         reference = Reference.parse(f"{host}/{repository}:{tag}")
         uploads = cosign.plan(_descriptor(made), reference, key, self.house.clock.now())
-        self._push_uploads(into or repository, uploads)
+        self.push_uploads(into or repository, uploads)
 
     def attest(
         self,
@@ -217,10 +222,11 @@ class Stage:
         with contextlib.suppress(NotFoundError):
             tag = plan.attestation_tag(made.digest)
             behind = self.house.registry.manifest_by_target(place, tag).content
-        self._push_uploads(place, plan.for_tag(made.digest, signed, behind))
-        self._push_uploads(place, plan.for_bundle(_descriptor(made), signed, now))
+        self.push_uploads(place, plan.for_tag(made.digest, signed, behind))
+        self.push_uploads(place, plan.for_bundle(_descriptor(made), signed, now))
 
-    def _push_uploads(self, place: RepositoryName, uploads: Sequence[cosign.Upload]) -> None:
+    def push_uploads(self, place: RepositoryName, uploads: Sequence[cosign.Upload]) -> None:
+        """Push what a plan of signatures says."""
         for upload in uploads:
             if isinstance(upload, cosign.BlobUpload):
                 incoming = self.house.registry.uploads.whole(place)
