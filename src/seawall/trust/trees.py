@@ -67,17 +67,19 @@ class Trees:
         """
         self.require_ours(gun)
         uploads = rules.parse(files)
+        with self._database.read() as connection:
+            state = writing.state_of(connection, gun, self._keys)
+        # Signatures are checked before anybody has to wait for this writer; and again only when
+        # another one was faster.
+        accepted = state.judge(uploads, self._clock.now())
         with self._database.write() as connection:
             now = self._clock.now()
-            stored = rows.tree(connection, gun)
-            held = self._keys.held(connection, gun)
-            floors = rows.floors(connection, gun)
-            accepted = rules.judge(
-                gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
-            )
-            made = writing.completed(accepted.tree, floors, held, now)
+            if rows.newest_change(connection, gun) != state.change:
+                state = writing.state_of(connection, gun, self._keys)
+                accepted = state.judge(uploads, now)
+            made = writing.completed(accepted.tree, state.floors, state.held, now)
             writing.store(connection, gun, (*accepted.files, *made), now)
-            for event in writing.events_of(gun, accepted.files, stored, made[-1]):
+            for event in writing.events_of(gun, accepted.files, state.stored, made[-1]):
                 audit.record(connection, event, actor=actor, at=now)
 
     def current(self, gun: Gun, role: Role) -> File:
