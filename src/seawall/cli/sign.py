@@ -54,8 +54,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             done = image_signatures.sign_image(
                 client, image, key, now, log=entering, planners=planners
             )
-            origin = None if log is None else log.origin
-            _print(image, key.public.key_id, done, options.json, origin)
+            name = None if log is None else log.name
+            _print(image, key.public.key_id, done, options.json, name)
         if options.attest_scan:
             attest.attest_scan(client, image, keys, options, settings)
     return 0

@@ -212,7 +212,7 @@ def _log(trail: list[Step], entry: UnverifiedEntry, logs: Sequence[TrustedLog]) 
     found = next((log for log in logs if log.log_id == entry.log_id), None)
     if found is None:
         raise InvalidInputError(f"the log {entry.log_id.hex()[:12]} is not trusted")
-    _passed(trail, 2, found.origin)
+    _passed(trail, 2, found.name)
     return found
 
 
