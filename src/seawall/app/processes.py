@@ -12,11 +12,13 @@ import uvloop
 from aiohttp import web
 
 from seawall.api import log as log_api
+from seawall.api import pending as pending_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
+from seawall.core import files, ids
 from seawall.distribution import door, tokens
 from seawall.engine import docker
 from seawall.flows import rejudging, scanning, transparency
@@ -31,6 +33,7 @@ from seawall.isolation import seccomp
 from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
+from seawall.notary import door as notary_door
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
@@ -78,7 +81,7 @@ def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
         clockwork = duties(house)
         clockwork.start()
         lifeline.ready()
-        worker(house, clockwork, owner=f"worker-{index}").run(stop)
+        worker(house, clockwork, owner=_owner(settings, index)).run(stop)
 
 
 def duties(house: rooms.House) -> Clockwork:
@@ -100,6 +103,12 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         | clockwork.tasks(),
         rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
     )
+
+
+def _owner(settings: Settings, index: int) -> str:
+    """Return a name that the worker keeps in its next life, and none on another machine has."""
+    here = files.read_or_create_private(settings.run / "replica", lambda: ids.new_id().encode())
+    return f"{here.decode()}/worker-{index}"
 
 
 def _drop_uploads(house: rooms.House) -> Callable[[], None]:
@@ -138,14 +147,19 @@ def web_application(house: rooms.House) -> web.Application:
         grants=house.grants,
         tokens=house.tokens,
         service=rooms.SERVICE,
+        hosts=frozenset(house.settings.registry_hosts),
     )
     app = web.Application(
         middlewares=[boundary.answer_errors(failures.render), browser.security_headers]
     )
+    app.router.add_routes(notary_door.routes(house.trees, authenticator))
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
     app.router.add_routes(
         log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
+    )
+    app.router.add_routes(
+        pending_api.routes(house.pending, authenticator, house.settings.registry_hosts[0])
     )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
@@ -167,6 +181,7 @@ def house_pages(house: rooms.House) -> HousePages:
         receipts=house.receipts,
         grants=house.grants,
         trusted_keys=house.trusted_keys,
+        pending=house.pending,
         clock=house.clock,
         hosts=house.settings.registry_hosts,
         gate=gate_address,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seawall import audit
+from seawall import audit, config
 from seawall.app import processes, rooms, setup
 from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
@@ -22,7 +22,7 @@ from seawall.identity.model import Action
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference, RepositoryName, Tag
-from seawall.store import Database, migrate
+from seawall.store import migrate
 from seawall.testing import images, signatures
 from seawall.testing.images import Image
 from seawall.trust import cosign
@@ -89,13 +89,24 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK) -> Iterator[Stage]:
-        """Build a house over `directory`: no engine, and a user who may pull `other/*`."""
-        home = Home(keys=directory / "keys", docker=directory / "docker", login="root")
-        settings = Settings(state=directory / "state", options=Options(), home=home)
+    def opened(
+        cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK, *, database_url: str = ""
+    ) -> Iterator[Stage]:
+        """Build a house over `directory`: no engine, and a user who may pull `other/*`.
+
+        Its database is a file there, or the one at `database_url`.
+        """
+        home = Home(
+            keys=directory / "keys",
+            pins=directory / "pins",
+            docker=directory / "docker",
+            login="root",
+        )
+        options = Options(database=config.Database(url=database_url))
+        settings = Settings(state=directory / "state", options=options, home=home)
         setup.make_directories(settings)
         rooms.import_tables()
-        database = Database.open_file(settings.database)
+        database = setup.open_database(settings)
         try:
             migrate.migrate(database)
             house = rooms.House.build(settings, database, clock)
