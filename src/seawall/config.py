@@ -87,6 +87,7 @@ class Home:
     """Places that belong to the person at the shell, not to the installation."""
 
     keys: Path
+    pins: Path
     docker: Path
     login: str
     token_module: Path | None = None
@@ -202,9 +203,11 @@ def _home() -> Home:
     home = _user_home()
     own = os.environ.get("SEAWALL_CONFIG_HOME")
     docker = os.environ.get("DOCKER_CONFIG")
+    configuration = Path(own) if own else home / ".config" / "seawall"
     module = os.environ.get("SEAWALL_PKCS11_MODULE")
     return Home(
-        keys=(Path(own) if own else home / ".config" / "seawall") / "keys",
+        keys=configuration / "keys",
+        pins=configuration / "pins",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
         token_module=Path(module) if module else None,

@@ -32,6 +32,7 @@ from seawall.isolation import seccomp
 from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
+from seawall.notary import door as notary_door
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
@@ -139,10 +140,12 @@ def web_application(house: rooms.House) -> web.Application:
         grants=house.grants,
         tokens=house.tokens,
         service=rooms.SERVICE,
+        hosts=frozenset(house.settings.registry_hosts),
     )
     app = web.Application(
         middlewares=[boundary.answer_errors(failures.render), browser.security_headers]
     )
+    app.router.add_routes(notary_door.routes(house.trees, authenticator))
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
     app.router.add_routes(

@@ -169,7 +169,7 @@ def server_files(house: House) -> ServerFiles:
 
 
 def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
-    keys = ServerKeys.open(settings.keys / "trees.key")
+    keys = ServerKeys.open(settings.keys)
     return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
 
 

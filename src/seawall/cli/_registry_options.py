@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]")
+    add_connection(parser)
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Declare how the registry is reached, without the image."""
     parser.add_argument("--user", help="name for the registry (default: what docker login stored)")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="its password")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="CA certificates to trust, PEM")
@@ -28,18 +33,26 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def reference(options: argparse.Namespace) -> Reference:
     """Return the image that was named, with its host. Raises InvalidInputError."""
-    image = Reference.parse(options.image)
+    return parse_reference(options.image)
+
+
+def parse_reference(text: str) -> Reference:
+    """Return the image that `text` names, with its host. Raises InvalidInputError."""
+    image = Reference.parse(text)
     if image.host is None:
-        raise InvalidInputError(
-            f"{options.image!r} names no registry", remedy="write HOST/REPOSITORY:TAG"
-        )
+        raise InvalidInputError(f"{text!r} names no registry", remedy="write HOST/REPOSITORY:TAG")
     return image
 
 
 def open_client(
-    options: argparse.Namespace, image: Reference, settings: Settings
+    options: argparse.Namespace,
+    image: Reference,
+    settings: Settings,
+    *,
+    at: str | None = None,
+    may_delete: bool = False,
 ) -> RegistryClient:
-    """Return a client for the image's registry.
+    """Return a client for the image's registry, or for another server `at` host[:port].
 
     Credentials come from the options, else from `docker login`; for the registry of this machine's
     own installation, whose state its owner can read, a token is made when there are none. That
@@ -57,11 +70,16 @@ def open_client(
         password = passphrases.read_file(options.password_file)
         credentials = registry_logins.Credentials(user=options.user, password=password)
     authority, bearer = options.ca, None
-    if host in settings.registry_hosts and os.access(settings.server_authority, os.R_OK):
+    if (
+        at in (None, host)
+        and host in settings.registry_hosts
+        and os.access(settings.server_authority, os.R_OK)
+    ):
         authority = authority or settings.server_authority
-        bearer = _own_token(image.repository, settings) if credentials is None else None
+        if credentials is None:
+            bearer = _own_token(image.repository, settings, may_delete=may_delete)
     return RegistryClient(
-        host,
+        at or host,
         credentials=credentials,
         bearer=bearer,
         ca_file=authority,
@@ -69,12 +87,13 @@ def open_client(
     )
 
 
-def _own_token(repository: RepositoryName, settings: Settings) -> Secret:
+def _own_token(repository: RepositoryName, settings: Settings, *, may_delete: bool) -> Secret:
     """Make a token for the registry of this installation, as its operator."""
     from seawall.app import setup
     from seawall.cli import local
     from seawall.identity.model import Action
 
     with setup.opened(settings) as house:
-        access = {repository: frozenset({Action.PULL, Action.PUSH})}
+        more = {Action.DELETE} if may_delete else set()
+        access = {repository: frozenset({Action.PULL, Action.PUSH} | more)}
         return Secret(house.tokens.issue(local.who(settings), access).text)

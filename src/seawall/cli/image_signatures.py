@@ -118,18 +118,42 @@ def verify_image(
     """Resolve the image once, collect its signatures and prove who vouches for it."""
     image = client.get_manifest(reference.repository, reference.target)
     found = collect(client, reference.repository, image.digest)
-    result = proof.verify(
+    return judge(
         image.digest,
+        found.artifacts,
+        reference,
+        keys,
+        now,
+        hosts=hosts,
+        authorities=authorities,
+        required_signers=required_signers,
+    )
+
+
+def judge(
+    subject: Digest,
+    artifacts: Sequence[UnverifiedSignature],
+    reference: Reference,
+    keys: Sequence[TrustedKey],
+    now: dt.datetime,
+    *,
+    hosts: frozenset[str],
+    authorities: Sequence[TrustedAuthority] = (),
+    required_signers: int = 1,
+) -> Judged:
+    """Prove who vouches for an image whose signatures were collected."""
+    result = proof.verify(
+        subject,
         repository=reference.repository,
         tag=None if reference.digest else reference.tag,
-        artifacts=found.artifacts,
+        artifacts=artifacts,
         keys=keys,
         authorities=authorities,
         now=now,
         hosts=hosts,
         required_signers=required_signers,
     )
-    return Judged(digest=image.digest, proof=result)
+    return Judged(digest=subject, proof=result)
 
 
 def collect(client: RegistryClient, repository: RepositoryName, subject: Digest) -> Collected:

@@ -46,6 +46,7 @@ COMMANDS: Final = (
     Command(name="sign", module="sign", summary="vouch for an image"),
     Command(name="attest", module="attest", summary="say something about an image, signed"),
     Command(name="verify", module="verify", summary="prove who vouches for an image"),
+    Command(name="trust", module="trust", summary="say who may sign a repository's tags"),
     Command(name="explain", module="explain", summary="say whether an image may run, and why"),
     Command(name="policy", module="policy", summary="check the policy file, show what applies"),
     Command(name="feeds", module="feeds", summary="import or update advisories"),

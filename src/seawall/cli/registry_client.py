@@ -21,6 +21,7 @@ from seawall.cli._bearer import Challenge
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
+    ConflictError,
     DeniedError,
     IntegrityError,
     InvalidInputError,
@@ -30,6 +31,7 @@ from seawall.core.errors import (
     UnavailableError,
 )
 from seawall.core.secret import Secret
+from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
@@ -221,6 +223,26 @@ class RegistryClient:
             path = self._own_path(urllib.parse.urljoin(self._base + path, following))
         raise LimitError(f"more than {MAX_REFERRER_PAGES} pages of referrers")
 
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        """Send a request of another API at this origin and return the body of its answer.
+
+        Raises NotFoundError, ConflictError for what the server refuses, DeniedError, LimitError,
+        UnavailableError.
+        """
+        answer = self._call(
+            method, path, scope=scope, max_bytes=max_bytes, headers=headers, body=body
+        )
+        return answer.body
+
     def call_api(
         self, method: str, path: str, *, max_bytes: int, scope: str = "", body: bytes | None = None
     ) -> bytes:
@@ -353,6 +375,8 @@ class RegistryClient:
                 raise DeniedError(
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
+            case 400:
+                raise ConflictError(f"the registry refuses {what}{_told(answer)}")
             case status:
                 raise UnavailableError(f"the registry answers {status} for {what}{_told(answer)}")
 
@@ -372,15 +396,25 @@ def is_loopback(host: str) -> bool:
 
 
 def _told(answer: _Answer) -> str:
-    """Return what a problem document (RFC 9457) says, as one bounded line."""
+    """Return what an error says, as one bounded line: a problem document (RFC 9457), or the first
+    of the errors that registries and trust servers list."""
     try:
         document = strictjson.decode_object(answer.body, max_bytes=ERROR_MAX_BYTES)
     except SeawallError:
         return ""
-    title = document.get("title")
+    title = document.get("title") or _first_message(document.get("errors"))
     if not isinstance(title, str):
         return ""
     return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
+
+
+def _first_message(errors: Json) -> Json:
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return None
+    detail = first.get("detail")
+    inner = detail.get("Error") if isinstance(detail, dict) else None
+    return (inner.get("Msg") if isinstance(inner, dict) else None) or first.get("message")
 
 
 def _next_page(link: str) -> str | None:

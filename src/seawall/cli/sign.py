@@ -1,4 +1,4 @@
-"""`seawall sign`: vouch for an image, in the formats that cosign, skopeo and notation read."""
+"""`seawall sign`: vouch for an image, for cosign, skopeo, notation, docker and notary."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, attest, notation_signing, signers
+from seawall.cli import _registry_options, attest, notation_signing, sign_tree, signers
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
     from seawall.config import Settings
     from seawall.oci.names import Reference
+    from seawall.trust.signing import Signer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="attest this installation's scan report and bill of materials too",
     )
     notation_signing.add_arguments(parser)
+    sign_tree.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
         "index, the index and each platform's image are signed. Signing again changes nothing.\n"
         "The signature enters the registry's transparency log, and the proof is kept with it.\n"
-        "Exit codes: 0 signed, 2 wrong input, 3 the registry does not answer or does not allow it"
+        "Then the repository's tree says that the tag stands for the digest, for docker with\n"
+        "DOCKER_CONTENT_TRUST=1 and for `seawall verify`; see: seawall trust.\n"
+        "Exit codes: 0 signed, 1 the tag waits for more signatures, 2 wrong input, 3 the registry\n"
+        "does not answer or does not allow it"
     )
 
 
@@ -42,9 +47,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.cli.log_client import LogClient
 
     image = _registry_options.reference(options)
-    keys = signers.open_signers(options.keys, options, settings)
+    keys, root_keys = _keys(options, settings)
     now = dt.datetime.now(dt.UTC)
     plans = notation_signing.planners(keys, options, settings, now)
+    signed, subjects = [], []
     with _registry_options.open_client(options, image, settings) as client:
         log = None if options.no_log else LogClient(client).find()
         if log is None and not options.no_log:
@@ -54,26 +60,40 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             done = image_signatures.sign_image(
                 client, image, key, now, log=entering, planners=planners
             )
+            subjects.append(done[0].digest)
             origin = None if log is None else log.origin
-            _print(image, key.public.key_id, done, options.json, origin)
+            signed.append(_document(image, key.public.key_id, done, origin))
+            if not options.json:
+                _print(image, key.public.key_id, done, origin)
+        wanted = image, subjects[0]
+        tree = sign_tree.publish(options, settings, client, wanted, (keys, root_keys))
         if options.attest_scan:
             attest.attest_scan(client, image, keys, options, settings)
-    return 0
+    if options.json:
+        for one in signed:
+            print(json.dumps(one | {"tree": sign_tree.document(tree)}))
+    elif tree is not None:
+        sign_tree.show(image, tree)
+    return 1 if sign_tree.is_waiting(tree) else 0
 
 
-def _print(
-    image: Reference,
-    key_id: str,
-    done: tuple[Signed, ...],
-    as_json: bool,
-    log: str | None,
-) -> None:
-    if as_json:
-        signed = [
-            {"digest": one.digest, "platform": one.platform, "is_new": one.is_new} for one in done
-        ]
-        print(json.dumps({"image": str(image), "key_id": key_id, "signed": signed, "log": log}))
-        return
+def _keys(options: argparse.Namespace, settings: Settings) -> tuple[list[Signer], list[Signer]]:
+    """Return the keys that sign, and those that hold the root of a tree that has to be made."""
+    names = options.keys or [signers.DEFAULT_KEY]
+    opened = signers.open_signers([*names, *options.root_keys], options, settings)
+    return opened[: len(names)], opened[len(names) :]
+
+
+def _document(
+    image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None
+) -> dict[str, object]:
+    signed = [
+        {"digest": one.digest, "platform": one.platform, "is_new": one.is_new} for one in done
+    ]
+    return {"image": str(image), "key_id": key_id, "signed": signed, "log": log}
+
+
+def _print(image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None) -> None:
     for one in done:
         state = "signed" if one.is_new else "was signed already"
         platform = f"  {one.platform}" if one.platform else ""

@@ -1,20 +1,22 @@
-"""`seawall verify`: prove who vouches for an image, step by step."""
+"""`seawall verify`: prove who vouches for an image, and that the tag is theirs and fresh."""
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options
+from seawall.cli import _registry_options, verify_tree
+from seawall.core.errors import InvalidInputError, SeawallError
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Judged
+    from seawall.cli.verification_files import Evidence
     from seawall.config import Settings
     from seawall.oci.names import Reference
     from seawall.trust.model import TrustedAuthority, TrustedKey
+    from seawall.trust.tuf.chain import ChainProof
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predicate-to", type=Path, metavar="FILE", help="write what the newest attestation says"
     )
+    verify_tree.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
+        "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
+        "named. Where no key is trusted for the image, the tree alone decides.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
@@ -57,29 +62,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.cli import image_signatures
-    from seawall.core.errors import InvalidInputError
 
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
     image = _registry_options.reference(options)
-    trusted, authorities = _trust(options, settings)
     hosts = _hosts(str(image.host), options.signed_as, settings.registry_hosts)
     if options.attestation is not None:
         from seawall.cli import verify_attestation
 
-        return verify_attestation.run(options, settings, trusted, hosts)
-    with _registry_options.open_client(options, image, settings) as client:
-        judged = image_signatures.verify_image(
-            client,
+        return verify_attestation.run(options, settings, _trust(options, settings)[0], hosts)
+    asked = verify_tree.Asked(
+        options=options,
+        settings=settings,
+        image=image,
+        pin=verify_tree.pin_of(options, image, settings),
+        now=verify_tree.time_of(options),
+    )
+    trust = _trust_beside_tree(asked)
+    evidence = verify_tree.evidence_for(asked)
+    judged = None
+    if trust is not None:
+        judged = image_signatures.judge(
+            evidence.digest,
+            evidence.signatures,
             image,
-            trusted,
-            dt.datetime.now(dt.UTC),
-            authorities=authorities,
+            trust[0],
+            asked.now,
+            authorities=trust[1],
             hosts=hosts,
             required_signers=options.signers,
         )
-    _print(image, judged, options.json)
-    return 0 if judged.proof.is_valid else 1
+    tree = verify_tree.prove_tag(asked, evidence)
+    return _print(image, evidence, judged, tree, options.json)
 
 
 def _hosts(asked: str, more: list[str], own: tuple[str, ...]) -> frozenset[str]:
@@ -94,6 +108,26 @@ def _trust(
     if options.key or options.authority:
         return _given_keys(options.key), _given_authorities(options)
     return _own_trust(settings)
+
+
+def _trust_beside_tree(
+    asked: verify_tree.Asked,
+) -> tuple[list[TrustedKey], list[TrustedAuthority]] | None:
+    """Return what is trusted; None where the tree alone decides."""
+    options = asked.options
+    if options.tree_only:
+        if not asked.has_tree:
+            raise InvalidInputError(
+                "no root is pinned", remedy="name it with --root, or: seawall trust pin"
+            )
+        return None
+    if not asked.has_tree or options.key or options.authority:
+        return _trust(options, asked.settings)
+    try:
+        trust = _own_trust(asked.settings)
+    except SeawallError:
+        return None  # no installation here
+    return trust if any(trust) else None
 
 
 def _given_keys(paths: list[Path]) -> list[TrustedKey]:
@@ -128,57 +162,22 @@ def _own_trust(settings: Settings) -> tuple[list[TrustedKey], list[TrustedAuthor
         return list(keys), list(TrustedAuthorities(database, clock).list())
 
 
-def _print(image: Reference, judged: Judged, as_json: bool) -> None:
-    proof = judged.proof
+def _print(
+    image: Reference,
+    evidence: Evidence,
+    judged: Judged | None,
+    tree: ChainProof | None,
+    as_json: bool,
+) -> int:
+    from seawall.cli import proof_output
+
+    is_valid = all(
+        one.is_valid for one in (judged.proof if judged else None, tree) if one is not None
+    )
+    is_valid = is_valid and (judged is not None or tree is not None)
     if as_json:
-        print(json.dumps(_document(image, judged), ensure_ascii=False))
-        return
-    print(f"{image.host}/{image.repository}@{judged.digest}")
-    about = ""
-    for step in proof.steps:
-        if step.signature != about and step.signature:
-            print(f"  signature {step.signature}")
-        about = step.signature
-        mark = "ok" if step.is_passed else "NO"
-        print(f"  {step.number:>2}  {step.name:<10}  {mark}  {_printable(step.detail)}".rstrip())
-    if proof.is_valid:
-        names = ", ".join(f"{one.key_name} ({one.key_id[:12]})" for one in proof.signatures)
-        print(f"VERIFIED: signed by {names}")
+        document = proof_output.document(image, evidence.digest, judged, tree)
+        print(json.dumps(document | {"is_valid": is_valid}, ensure_ascii=False))
     else:
-        print(f"NOT VERIFIED: {proof.remedy}")
-
-
-def _document(image: Reference, judged: Judged) -> dict[str, object]:
-    proof = judged.proof
-    return {
-        "image": str(image),
-        "digest": judged.digest,
-        "is_valid": proof.is_valid,
-        "remedy": proof.remedy,
-        "signers": [
-            {
-                "key_id": one.key_id,
-                "name": one.key_name,
-                "authority": one.authority,
-                "format": one.format.value,
-                "is_bound_to_repository": one.is_bound_to_repository,
-                "tag": one.tag,
-                "signed_at": one.signed_at.isoformat() if one.signed_at else None,
-            }
-            for one in proof.signatures
-        ],
-        "steps": [
-            {
-                "number": step.number,
-                "name": step.name,
-                "is_passed": step.is_passed,
-                "detail": step.detail,
-                "signature": step.signature,
-            }
-            for step in proof.steps
-        ],
-    }
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+        proof_output.show(image, evidence.digest, judged, tree)
+    return 0 if is_valid else 1

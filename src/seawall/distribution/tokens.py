@@ -42,19 +42,29 @@ Asked = Mapping[RepositoryName, frozenset[Action]]
 
 
 class TokenService:
-    """Answers at `/token`. `service` is the audience that challenges name."""
+    """Answers at `/token`. `service` is the audience that challenges name.
+
+    Clients of content trust put a host before the repository's name: one of `hosts`.
+    """
 
     def __init__(
-        self, *, credentials: Credentials, grants: Grants, tokens: Tokens, service: str
+        self,
+        *,
+        credentials: Credentials,
+        grants: Grants,
+        tokens: Tokens,
+        service: str,
+        hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._credentials = credentials
         self._grants = grants
         self._tokens = tokens
         self._service = service
+        self._hosts = hosts
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Docker's way: name and password in Basic, or none for anonymous."""
-        asked = parse_scopes(request.query.getall("scope", []))
+        asked = parse_scopes(request.query.getall("scope", []), self._hosts)
         self._check_service(request.query.get("service"))
         actor, is_administrator = actors.ANONYMOUS, False
         authorization = request.headers.get(hdrs.AUTHORIZATION)
@@ -74,7 +84,7 @@ class TokenService:
         if grant_type != "password":
             code = "unsupported_grant_type" if grant_type else "invalid_request"
             return _answer({"error": code}, status=400)
-        asked = parse_scopes([form.get("scope", "")])
+        asked = parse_scopes([form.get("scope", "")], self._hosts)
         self._check_service(form.get("service"))
         user = await self._credentials.authenticate(
             form.get("username", ""), form.get("password", ""), address=request.remote or ""
@@ -113,9 +123,10 @@ def token_routes(service: TokenService) -> list[web.RouteDef]:
     ]
 
 
-def parse_scopes(texts: Iterable[str]) -> Asked:
+def parse_scopes(texts: Iterable[str], hosts: frozenset[str] = frozenset()) -> Asked:
     """Parse `scope` parameters, each with one scope or several between spaces.
 
+    A name may begin with one of `hosts`: that is the repository of the rest.
     What this registry has no name for — another type, another registry's host in the name, an
     unknown action — is asked in vain, not refused. Raises InvalidInputError for what does not
     parse, LimitError for too many.
@@ -125,14 +136,16 @@ def parse_scopes(texts: Iterable[str]) -> Asked:
         raise LimitError(f"{len(scopes)} scopes, more than the {MAX_SCOPES} allowed")
     asked: dict[RepositoryName, frozenset[Action]] = {}
     for scope in scopes:
-        parsed = _parse_scope(scope)
+        parsed = _parse_scope(scope, hosts)
         if parsed is not None:
             name, actions = parsed
             asked[name] = asked.get(name, frozenset()) | actions
     return asked
 
 
-def _parse_scope(text: str) -> tuple[RepositoryName, frozenset[Action]] | None:
+def _parse_scope(
+    text: str, hosts: frozenset[str]
+) -> tuple[RepositoryName, frozenset[Action]] | None:
     # A name may hold colons (a port): type and actions are taken from the two ends.
     kind, first, rest = text.partition(":")
     name, last, listed = rest.rpartition(":")
@@ -149,8 +162,9 @@ def _parse_scope(text: str) -> tuple[RepositoryName, frozenset[Action]] | None:
         )
     if match.group(1) != "repository":
         return None
+    host, _, path = name.partition("/")
     try:
-        repository = RepositoryName.parse(name)
+        repository = RepositoryName.parse(path if host in hosts else name)
     except InvalidInputError:
         return None
     actions = frozenset(Action(word) for word in words if word in ALL_ACTIONS)

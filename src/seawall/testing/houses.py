@@ -91,7 +91,12 @@ class Stage:
     @contextlib.contextmanager
     def opened(cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK) -> Iterator[Stage]:
         """Build a house over `directory`: no engine, and a user who may pull `other/*`."""
-        home = Home(keys=directory / "keys", docker=directory / "docker", login="root")
+        home = Home(
+            keys=directory / "keys",
+            pins=directory / "pins",
+            docker=directory / "docker",
+            login="root",
+        )
         settings = Settings(state=directory / "state", options=Options(), home=home)
         setup.make_directories(settings)
         rooms.import_tables()

@@ -22,11 +22,13 @@ from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
 from seawall.trust.events import (
     AuthorityDistrusted,
     AuthorityTrusted,
+    CheckpointCosigned,
     ImageSigned,
     KeyDistrusted,
     KeyTrusted,
     RootPinned,
     RootUnpinned,
+    SignatureLogged,
     TreeAdvanced,
     TreeChangeWithdrawn,
     TreeDeleted,
@@ -36,6 +38,8 @@ from seawall.trust.events import (
     TreeRefused,
     TreeSignatureAdded,
     TreeTagsChanged,
+    WitnessAccepted,
+    WitnessDropped,
 )
 
 TEXT_MAX_CHARACTERS: Final = 200
@@ -199,6 +203,26 @@ def _(event: AuthorityDistrusted) -> str:
 def _(event: ImageSigned) -> str:
     tag = f" as {_cut(event.tag)}" if event.tag else ""
     return f"found a valid signature by {_cut(event.key)}{tag}"
+
+
+@of.register
+def _(event: SignatureLogged) -> str:
+    return f"entered a signature into the transparency log, as number {event.number}"
+
+
+@of.register
+def _(event: WitnessAccepted) -> str:
+    return f"accepts {_cut(event.name)} as a witness of the transparency log"
+
+
+@of.register
+def _(event: WitnessDropped) -> str:
+    return f"accepts the witness {_cut(event.name)} no longer"
+
+
+@of.register
+def _(event: CheckpointCosigned) -> str:
+    return f"received the co-signature of {_cut(event.witness)} at {event.size} entries"
 
 
 @of.register

@@ -23,7 +23,7 @@ from typing import Final
 from seawall.core.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError
 from seawall.oci.names import Tag
 from seawall.trust.keys import PublicKey
-from seawall.trust.tuf import drafts, keys
+from seawall.trust.tuf import approvals, drafts, keys
 from seawall.trust.tuf.drafts import Current, Draft, Keyring, Upload
 from seawall.trust.tuf.keys import TufKey
 from seawall.trust.tuf.model import Delegation, File, RoleKeys, Target, Targets
@@ -60,7 +60,7 @@ def set_tag(
     """Vouch for `tag` in every role that the keys hold. Raises DeniedError when they hold none.
 
     `waiting` holds files that others began: one that changes nothing but this tag, to this target,
-    gets our signature instead of being written anew.
+    gets our signature instead of being written anew, and the others go along.
     """
     children = [one.role for one in current.targets.delegations]
     held = [role for role in children or [TARGETS] if keyring.holds(current.keys_of(role))]
@@ -71,15 +71,18 @@ def set_tag(
         )
     if RELEASES in children and RELEASES not in held:
         raise DeniedError(f"the key may not sign {RELEASES}, where clients look for tags")
-    made = []
+    begun = approvals.relevant(current, waiting or {})
+    made, is_joined = [], False
     for role in held:
         before = current.body(role)
         changed = {**(before.targets if before else {}), str(tag): target}
-        begun = (waiting or {}).get(role)
-        if begun is not None and _continues(begun, before, changed):
-            made.append(drafts.sign_more(begun, keyring, current.keys_of(role)))
+        if role in begun and _continues(begun[role], before, changed):
+            made.append(drafts.sign_more(begun[role], keyring, current.keys_of(role)))
+            is_joined = True
         else:
             made.append(_with_tags(current, keyring, role, changed, now))
+    if is_joined:  # what the others signed beside it goes along
+        made += [one for one in approvals.judge(current, begun) if one.file.role not in held]
     return Upload(drafts=tuple(made))
 
 

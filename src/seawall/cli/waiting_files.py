@@ -1,0 +1,81 @@
+"""Files below their threshold, kept in the repository itself until enough people have signed.
+
+They are the layers of an artifact under one tag: any registry can hold it, and whoever may push may
+write it, so nothing in it is believed. Two people who write at once lose one signature, which the
+one who looks again adds anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+from seawall.cli.registry_client import RegistryClient
+from seawall.core import strictjson
+from seawall.core.errors import InvalidInputError, SeawallError, UnavailableError
+from seawall.core.strictjson import Json
+from seawall.oci import manifests, media
+from seawall.oci.digest import Digest
+from seawall.oci.manifests import Manifest
+from seawall.oci.names import RepositoryName
+from seawall.trust.tuf import metadata
+from seawall.trust.tuf.model import File
+from seawall.trust.tuf.names import Role
+
+TAG: Final = "seawall-trust-waiting"
+ARTIFACT: Final = "application/vnd.seawall.trust.waiting.v1+json"
+LAYER: Final = "application/vnd.seawall.trust.file.v1+json"
+ROLE: Final = "org.opencontainers.image.title"
+MAX_FILES: Final = 64
+_EMPTY: Final = b"{}"
+
+
+def read(http: RegistryClient, repository: RepositoryName) -> dict[Role, File]:
+    """Return what waits. Files that do not parse are left out: anybody could have put them there.
+
+    Raises UnavailableError, DeniedError.
+    """
+    found = http.find_manifest(repository, TAG)
+    if found is None:
+        return {}
+    files: dict[Role, File] = {}
+    with contextlib.suppress(InvalidInputError):
+        manifest = manifests.parse(found.content, found.media_type)
+        layers = manifest.layers if isinstance(manifest, Manifest) else ()
+        for layer in layers[:MAX_FILES]:
+            with contextlib.suppress(SeawallError):
+                role = Role.parse(layer.annotations.get(ROLE, ""))
+                content = http.get_blob(repository, layer.digest, max_bytes=metadata.FILE_MAX_BYTES)
+                files[role] = metadata.parse(role, content)
+    return files
+
+
+def write(http: RegistryClient, repository: RepositoryName, files: Mapping[Role, bytes]) -> None:
+    """Let these files wait, in place of what waited before."""
+    config = http.put_blob(repository, _EMPTY)
+    layers: list[Json] = []
+    for role, content in files.items():
+        digest = http.put_blob(repository, content)
+        layers.append(_descriptor(LAYER, digest, len(content)) | {"annotations": {ROLE: str(role)}})
+    if not layers:
+        layers.append(_descriptor(media.OCI_EMPTY, config, len(_EMPTY)))
+    document: dict[str, Json] = {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_MANIFEST,
+        "artifactType": ARTIFACT,
+        "config": _descriptor(media.OCI_EMPTY, config, len(_EMPTY)),
+        "layers": layers,
+    }
+    http.put_manifest(repository, TAG, strictjson.encode(document), media.OCI_MANIFEST)
+
+
+def clear(http: RegistryClient, repository: RepositoryName) -> None:
+    """Let nothing wait any longer."""
+    with contextlib.suppress(UnavailableError):
+        if read(http, repository):
+            write(http, repository, {})
+
+
+def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Json]:
+    return {"mediaType": media_type, "digest": str(digest), "size": size}
