@@ -1,8 +1,9 @@
-"""Files below their threshold, kept in the repository itself until enough people have signed.
+"""Files below their threshold, until enough people have signed.
 
-They are the layers of an artifact under one tag: any registry can hold it, and whoever may push may
-write it, so nothing in it is believed. Two people who write at once lose one signature, which the
-one who looks again adds anew.
+A Seawall collects them and publishes what is complete (`waiting_api`). At another registry they
+are kept in the repository itself, as the layers of an artifact under one tag: any registry can hold
+it, and whoever may push may write it, so nothing in it is believed. Two people who write at once
+lose one signature, which the one who looks again adds anew.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import contextlib
 from collections.abc import Mapping
 from typing import Final
 
+from seawall.cli import waiting_api
 from seawall.cli.registry_client import RegistryClient
 from seawall.core import strictjson
-from seawall.core.errors import InvalidInputError, SeawallError, UnavailableError
+from seawall.core.errors import InvalidInputError, NotFoundError, SeawallError, UnavailableError
 from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
@@ -36,6 +38,9 @@ def read(http: RegistryClient, repository: RepositoryName) -> dict[Role, File]:
 
     Raises UnavailableError, DeniedError.
     """
+    collected = waiting_api.read(http, repository)
+    if collected is not None:
+        return collected
     found = http.find_manifest(repository, TAG)
     if found is None:
         return {}
@@ -53,6 +58,23 @@ def read(http: RegistryClient, repository: RepositoryName) -> dict[Role, File]:
 
 def write(http: RegistryClient, repository: RepositoryName, files: Mapping[Role, bytes]) -> None:
     """Let these files wait, in place of what waited before."""
+    if waiting_api.read(http, repository) is not None:
+        waiting_api.offer(http, repository, files)
+        return
+    _keep(http, repository, files)
+
+
+def clear(http: RegistryClient, repository: RepositoryName) -> None:
+    """Let nothing wait any longer."""
+    with contextlib.suppress(UnavailableError, NotFoundError):
+        collected = waiting_api.read(http, repository)
+        for role in collected or {}:
+            waiting_api.withdraw(http, repository, role)
+        if collected is None and read(http, repository):
+            _keep(http, repository, {})
+
+
+def _keep(http: RegistryClient, repository: RepositoryName, files: Mapping[Role, bytes]) -> None:
     config = http.put_blob(repository, _EMPTY)
     layers: list[Json] = []
     for role, content in files.items():
@@ -68,13 +90,6 @@ def write(http: RegistryClient, repository: RepositoryName, files: Mapping[Role,
         "layers": layers,
     }
     http.put_manifest(repository, TAG, strictjson.encode(document), media.OCI_MANIFEST)
-
-
-def clear(http: RegistryClient, repository: RepositoryName) -> None:
-    """Let nothing wait any longer."""
-    with contextlib.suppress(UnavailableError):
-        if read(http, repository):
-            write(http, repository, {})
 
 
 def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Json]:
