@@ -16,9 +16,10 @@ from typing import Final, Protocol
 from seawall import policy
 from seawall.flows.logged_signatures import Logged, LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees, TreeProof
-from seawall.flows.signatures import Signatures
+from seawall.flows.signatures import Gathered, Signatures
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
+from seawall.store.watching import WhileUnchanged
 from seawall.trust import proof
 from seawall.trust.attestations.envelope import AttestationFormat
 from seawall.trust.attestations.proof import VerifiedAttestation
@@ -92,19 +93,25 @@ class Vouching:
     signatures: Signatures
     trees: PinnedTrees
     logged: LoggedSignatures
+    kept: WhileUnchanged[tuple[RepositoryName, Digest], Gathered]
+    """What was read from the database: it is read again after each commit, by anybody."""
 
     def prove(
         self, repository: RepositoryName, digest: Digest, *, tag: Tag | None, now: dt.datetime
     ) -> Vouched:
         """Prove all that there is for `digest`, asked for by `tag` or by itself."""
-        keys = {k.key_id: k for k in self.signatures.trusted_keys.for_repository(repository)}
-        artifacts = self.signatures.of(repository, digest)
-        found = self.signatures.prove_these(artifacts, repository, digest, tag=tag, now=now)
+        gathered = self.kept.get(
+            (repository, digest),
+            lambda: self.signatures.gather(repository, digest),
+            weigh=lambda one: one.weight,
+        )
+        keys = {key.key_id: key for key in gathered.keys}
+        found = self.signatures.prove_these(gathered, repository, digest, tag=tag, now=now)
         tree = self.trees.prove(repository, digest, tag=tag, now=now)
         signers, logged = [], []
         for number, signature in found.every:
             key = keys.get(signature.public_key_id)
-            entry = self.logged.prove(artifacts[number - 1], key, now=now) if key else None
+            entry = self.logged.prove(gathered.artifacts[number - 1], key, now=now) if key else None
             signers.append(_signer(signature, key, entry))
             if entry is not None:
                 logged.append((number, entry))
