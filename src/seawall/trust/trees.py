@@ -22,7 +22,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from seawall.store import Database
-from seawall.store.watching import Watch
+from seawall.store.watching import Watch, WhileUnchanged
 from seawall.trust import _tree_rows as rows
 from seawall.trust import _tree_writing as writing
 from seawall.trust import server_keys
@@ -44,6 +44,9 @@ MAX_CHANGES: Final = 1_000
 
 Find: TypeAlias = Callable[[sa.Connection], StoredFile | None]
 
+WHOLE_MAX_BYTES: Final = 32 * 1024 * 1024
+"""Of whole trees that are kept in memory."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,9 @@ class Trees:
         self._hosts = hosts
         self._cache = TreeCache()
         self._watch = Watch(database)
+        self._whole: WhileUnchanged[tuple[Gun, int], chain.Tree] = WhileUnchanged(
+            self._watch, max_weight=WHOLE_MAX_BYTES
+        )
 
     def publish(self, gun: Gun, files: Mapping[str, bytes], *, actor: Actor) -> None:
         """Store an upload, all of it or nothing; `files` maps roles to metadata.
@@ -117,17 +123,10 @@ class Trees:
 
         Raises NotFoundError.
         """
-        self.stored(gun, TIMESTAMP)  # renews what is old
-        with self._database.read() as connection:
-            files = rows.tree(connection, gun)
-            roots = rows.roots(connection, gun, since_root)
-        if not files:
-            raise _unknown(gun, ROOT)
-        return chain.Tree(
-            roots=roots,
-            timestamp=files[TIMESTAMP].content,
-            snapshot=files[SNAPSHOT].content,
-            targets={role: file.content for role, file in files.items() if role.is_targets},
+        if self.remembered(gun, TIMESTAMP) is None:
+            self.stored(gun, TIMESTAMP)  # renews what is old
+        return self._whole.get(
+            (gun, since_root), lambda: self._tree(gun, since_root), weigh=_bytes_of
         )
 
     def roots(self, gun: Gun, since: int = 1) -> tuple[bytes, ...]:
@@ -244,6 +243,19 @@ class Trees:
             self._renew(gun)
         raise AssertionError
 
+    def _tree(self, gun: Gun, since_root: int) -> chain.Tree:
+        with self._database.read() as connection:
+            files = rows.tree(connection, gun)
+            roots = rows.roots(connection, gun, since_root)
+        if not files:
+            raise _unknown(gun, ROOT)
+        return chain.Tree(
+            roots=roots,
+            timestamp=files[TIMESTAMP].content,
+            snapshot=files[SNAPSHOT].content,
+            targets={role: file.content for role, file in files.items() if role.is_targets},
+        )
+
     def _walk(self, connection: sa.Connection, gun: Gun, seen: int | None) -> Walk:
         change = rows.newest_change(connection, gun)
         walk = self._cache.walk(gun, change)
@@ -307,6 +319,11 @@ class Trees:
         self.require_ours(gun)
         if role not in HELD_ROLES:
             raise InvalidInputError(f"this server holds no keys for {role}")
+
+
+def _bytes_of(tree: chain.Tree) -> int:
+    files = (*tree.roots, tree.timestamp, tree.snapshot, *tree.targets.values())
+    return sum(map(len, files))
 
 
 def _unknown(gun: Gun, role: Role) -> NotFoundError:
