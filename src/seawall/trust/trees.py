@@ -65,20 +65,30 @@ class Trees:
 
         Raises UpdateRefusedError, or ForeignNameError.
         """
+        with self._database.write() as connection:
+            self.publish_in(connection, gun, files, actor=actor)
+
+    def publish_in(
+        self, connection: sa.Connection, gun: Gun, files: Mapping[str, bytes], *, actor: Actor
+    ) -> None:
+        """Like `publish`, inside the caller's transaction; what is refused has written nothing."""
         self.require_ours(gun)
         uploads = rules.parse(files)
-        with self._database.write() as connection:
-            now = self._clock.now()
-            stored = rows.tree(connection, gun)
-            held = self._keys.held(connection, gun)
-            floors = rows.floors(connection, gun)
-            accepted = rules.judge(
-                gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
-            )
-            made = writing.completed(accepted.tree, floors, held, now)
-            writing.store(connection, gun, (*accepted.files, *made), now)
-            for event in writing.events_of(gun, accepted.files, stored, made[-1]):
-                audit.record(connection, event, actor=actor, at=now)
+        now = self._clock.now()
+        stored = rows.tree(connection, gun)
+        held = self._keys.held(connection, gun)
+        floors = rows.floors(connection, gun)
+        accepted = rules.judge(
+            gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
+        )
+        made = writing.completed(accepted.tree, floors, held, now)
+        writing.store(connection, gun, (*accepted.files, *made), now)
+        for event in writing.events_of(gun, accepted.files, stored, made[-1]):
+            audit.record(connection, event, actor=actor, at=now)
+
+    def files_in(self, connection: sa.Connection, gun: Gun) -> Mapping[Role, File]:
+        """Return every file of the tree as this transaction sees it; none: there is no tree."""
+        return rows.tree(connection, gun)
 
     def current(self, gun: Gun, role: Role) -> File:
         """Return a role's file as the tree has it now. Raises NotFoundError."""
