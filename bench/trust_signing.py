@@ -93,8 +93,9 @@ class Stand:
         key = ("--key", str(self.house.home / "ours.key"), *self.phrase)
         words = ("sign", f"{self.house.host}/{OURS}:{tag}", *key, "--json")
         state = ("--state", str(self.house.state))
+        login = {"DOCKER_CONFIG": str(self.ada.home / ".docker")}  # as the peers have it
         with Stopwatch(self, "seawall"):
-            self.house.run(sys.executable, "-m", "seawall", *state, *words)
+            self.house.run(sys.executable, "-m", "seawall", *state, *words, env=login)
 
     def sign_by_peers(self, image: str) -> None:
         with Stopwatch(self, "the three"):

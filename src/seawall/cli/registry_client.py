@@ -17,8 +17,9 @@ from typing import Final
 
 import urllib3
 
-from seawall.cli import _redirects
+from seawall.cli import _redirects, registry_words
 from seawall.cli._bearer import Challenge
+from seawall.cli._seen_content import SeenContent
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
@@ -28,11 +29,9 @@ from seawall.core.errors import (
     InvalidInputError,
     LimitError,
     NotFoundError,
-    SeawallError,
     UnavailableError,
 )
 from seawall.core.secret import Secret
-from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
@@ -84,10 +83,12 @@ class RegistryClient:
         bearer: Secret | None = None,
         ca_file: Path | None = None,
         is_plain_http: bool = False,
+        is_for_pushing: bool = False,
     ) -> None:
         """`host` is `name[:port]`. Plain HTTP is refused unless `host` is this machine.
 
-        `bearer` is a token that is shown without being asked for.
+        `bearer` is a token that is shown without being asked for. Whoever will push as well as
+        pull says so, and needs one token for both.
         """
         if is_plain_http and not is_loopback(host):
             raise DeniedError(
@@ -100,6 +101,9 @@ class RegistryClient:
         self._credentials = credentials
         self._bearer = bearer
         self._authorization: dict[str, str] = {}  # by scope
+        self._challenge: Challenge | None = None  # the newest one that asked for a bearer token
+        self._is_for_pushing = is_for_pushing
+        self._seen: SeenContent[Fetched | bytes] = SeenContent()
         if ca_file is not None and not ca_file.is_file():
             raise NotFoundError(f"there is no CA file {ca_file}")
         self._http = urllib3.PoolManager(
@@ -119,7 +123,14 @@ class RegistryClient:
         self._http.clear()
 
     def get_manifest(self, repository: RepositoryName, reference: str) -> Fetched:
-        """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …"""
+        """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …
+
+        What this client has fetched or pushed under a digest is not fetched again: it would be the
+        same bytes, or refused.
+        """
+        seen = self._seen.find(repository, reference)
+        if isinstance(seen, Fetched):
+            return seen
         try:
             answer = self._call(
                 "GET",
@@ -143,7 +154,9 @@ class RegistryClient:
             digest = Digest.parse(claimed)
         if not digest.is_of(answer.body):
             raise IntegrityError(f"the registry's manifest {reference} is not what {digest} names")
-        return Fetched(content=answer.body, media_type=media_type, digest=digest)
+        found = Fetched(content=answer.body, media_type=media_type, digest=digest)
+        self._seen.keep(repository, digest, found, len(answer.body))
+        return found
 
     def find_manifest(self, repository: RepositoryName, reference: str) -> Fetched | None:
         """Like `get_manifest`; None when there is none."""
@@ -164,10 +177,16 @@ class RegistryClient:
             body=content,
             max_bytes=ERROR_MAX_BYTES,
         )
+        digest = Digest.of(content)
+        pushed = Fetched(content=content, media_type=media_type, digest=digest)
+        self._seen.keep(repository, digest, pushed, len(content))
         return bool(answer.headers.get("OCI-Subject"))
 
     def get_blob(self, repository: RepositoryName, digest: Digest, *, max_bytes: int) -> bytes:
-        """Fetch a small blob whole, held against its digest."""
+        """Fetch a small blob whole, held against its digest. See `get_manifest`."""
+        seen = self._seen.find(repository, digest)
+        if isinstance(seen, bytes) and len(seen) <= max_bytes:
+            return seen
         answer = self._call(
             "GET",
             f"/v2/{repository}/blobs/{digest}",
@@ -176,26 +195,27 @@ class RegistryClient:
         )
         if not digest.is_of(answer.body):
             raise IntegrityError(f"the registry's blob is not what {digest} names")
+        self._seen.keep(repository, digest, answer.body, len(answer.body))
         return answer.body
 
     def put_blob(self, repository: RepositoryName, content: bytes) -> Digest:
-        """Push a small blob and return its digest."""
+        """Push a small blob and return its digest, in one request where the registry can do that.
+
+        One that cannot has opened an upload instead (distribution-spec, "Single POST").
+        """
         digest, scope = Digest.of(content), f"repository:{repository}:pull,push"
-        start = self._call(
-            "POST", f"/v2/{repository}/blobs/uploads/", scope=scope, max_bytes=ERROR_MAX_BYTES
-        )
-        location = urllib.parse.urljoin(self._base + "/", start.headers.get("Location", ""))
-        path = self._own_path(location)
-        mark = "&" if "?" in path else "?"
+        if self._seen.find(repository, digest) is not None:
+            return digest
         query = urllib.parse.urlencode({"digest": digest})
-        self._call(
-            "PUT",
-            f"{path}{mark}{query}",
-            scope=scope,
-            headers={"Content-Type": "application/octet-stream"},
-            body=content,
-            max_bytes=ERROR_MAX_BYTES,
+        begun = self._put_bytes(
+            "POST", f"/v2/{repository}/blobs/uploads/?{query}", scope=scope, content=content
         )
+        if begun.status != 201:
+            location = urllib.parse.urljoin(self._base + "/", begun.headers.get("Location", ""))
+            path = self._own_path(location)
+            mark = "&" if "?" in path else "?"
+            self._put_bytes("PUT", f"{path}{mark}{query}", scope=scope, content=content)
+        self._seen.keep(repository, digest, content, len(content))
         return digest
 
     def find_referrers(
@@ -261,6 +281,16 @@ class RegistryClient:
         """Have every call without a scope say who we are. Raises DeniedError, UnavailableError."""
         self._call("GET", "/v2/", scope="", max_bytes=ERROR_MAX_BYTES)
 
+    def _put_bytes(self, method: str, path: str, *, scope: str, content: bytes) -> _Answer:
+        return self._call(
+            method,
+            path,
+            scope=scope,
+            headers={"Content-Type": "application/octet-stream"},
+            body=content,
+            max_bytes=ERROR_MAX_BYTES,
+        )
+
     def _own_path(self, url: str) -> str:
         if not url.startswith(self._base + "/"):
             raise DeniedError(f"the registry {self._host} leads to another place")
@@ -277,6 +307,11 @@ class RegistryClient:
         body: bytes | None = None,
     ) -> _Answer:
         sent = dict(headers or {})
+        if self._is_for_pushing and scope.endswith(":pull"):
+            scope += ",push"
+        if scope not in self._authorization and scope and self._challenge is not None:
+            # It will be asked for, in the same words as before.
+            self._authorization[scope] = self._fetch_token(self._challenge, scope)
         if scope in self._authorization:
             sent["Authorization"] = self._authorization[scope]
         answer = self._send(method, self._base + path, sent, body, max_bytes)
@@ -314,6 +349,10 @@ class RegistryClient:
             return f"Bearer {self._bearer.reveal()}"
         if not self._is_allowed(challenge.realm):
             raise DeniedError(f"the registry {self._host} names an unsafe token service")
+        self._challenge = challenge
+        return self._fetch_token(challenge, scope)
+
+    def _fetch_token(self, challenge: Challenge, scope: str) -> str:
         mark = "&" if "?" in challenge.realm else "?"
         query = urllib.parse.urlencode({"service": challenge.service, "scope": scope})
         headers = {"Authorization": self._credentials.basic} if self._credentials else {}
@@ -347,7 +386,7 @@ class RegistryClient:
                 content = self._read(response, limit)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
-                f"the registry {self._host} does not answer: {_why(error)}",
+                f"the registry {self._host} does not answer: {registry_words.why(error)}",
                 remedy="check the address, the network and --ca",
             ) from error
         return _Answer(status=response.status, headers=response.headers, body=content)
@@ -377,9 +416,13 @@ class RegistryClient:
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
             case 400:
-                raise ConflictError(f"the registry refuses {what}{_told(answer)}")
+                raise ConflictError(
+                    f"the registry refuses {what}{registry_words.told(answer.body)}"
+                )
             case status:
-                raise UnavailableError(f"the registry answers {status} for {what}{_told(answer)}")
+                raise UnavailableError(
+                    f"the registry answers {status} for {what}{registry_words.told(answer.body)}"
+                )
 
 
 _LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
@@ -396,33 +439,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _told(answer: _Answer) -> str:
-    """Return what an error says, as one bounded line: a problem document (RFC 9457), or the first
-    of the errors that registries and trust servers list."""
-    try:
-        document = strictjson.decode_object(answer.body, max_bytes=ERROR_MAX_BYTES)
-    except SeawallError:
-        return ""
-    title = document.get("title") or _first_message(document.get("errors"))
-    if not isinstance(title, str):
-        return ""
-    return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
-
-
-def _first_message(errors: Json) -> Json:
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return None
-    detail = first.get("detail")
-    inner = detail.get("Error") if isinstance(detail, dict) else None
-    return (inner.get("Msg") if isinstance(inner, dict) else None) or first.get("message")
-
-
 def _next_page(link: str) -> str | None:
     target, _, parameters = link.partition(">")
     return target.strip()[1:] if target.startswith("<") and 'rel="next"' in parameters else None
-
-
-def _why(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition(": ")[2][:200] or type(error).__name__

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from seawall.ingress import heads
 from seawall.ingress.heads import PlainHead
 
-PLAIN = b"GET /a?b=c HTTP/1.1\r\nHost: x:1\r\nUser-Agent: A b/c (d)\r\nConnection: keep-alive\r\n\r\n"
+PLAIN = (
+    b"GET /a?b=c HTTP/1.1\r\nHost: x:1\r\nUser-Agent: A b/c (d)\r\nConnection: keep-alive\r\n\r\n"
+)
 
 
 def with_field(line: bytes) -> bytes:
@@ -64,8 +66,25 @@ def test_refuses_what_two_parsers_might_read_differently(data: bytes) -> None:
 
 
 pieces = st.sampled_from(
-    [b"\r\n", b"\n", b"\r", b" ", b":", b": ", b"GET ", b"Content-Length: 3", b"Host: y", b"\x00"]
-    + [b"Transfer-Encoding: chunked", b"Upgrade: x", b"X: y", b"\xff", b"\t", b"HTTP/1.1", b"/"]
+    [
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b":",
+        b": ",
+        b"GET ",
+        b"Content-Length: 3",
+        b"Host: y",
+        b"\x00",
+        b"Transfer-Encoding: chunked",
+        b"Upgrade: x",
+        b"X: y",
+        b"\xff",
+        b"\t",
+        b"HTTP/1.1",
+        b"/",
+    ]
 )
 
 
