@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from aiohttp import web
 
 from seawall.core import blocking, ids, strictjson
-from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.core.errors import InvalidInputError, LimitError, NotFoundError, SeawallError
 from seawall.ingress import boundary
 from seawall.ingress.access import Action, Authenticator, Caller, InvalidCredentialsError
 from seawall.ingress.boundary import Problem
@@ -49,6 +49,21 @@ class Callers:
         """
         caller = self._caller(request, "")
         return await blocking.run(self.authenticator.with_current_rights, caller)
+
+    async def puller(self, request: web.Request, repository: RepositoryName) -> Caller:
+        """Return who asks, if they may pull from `repository`.
+
+        Raises ChallengedError for who has not said who they are, NotFoundError for others.
+        """
+        scope = f"repository:{repository}:pull"
+        caller = self._caller(request, scope)
+        caller = await blocking.run(self.authenticator.with_current_rights, caller)
+        if caller.may(Action.PULL, repository):
+            return caller
+        message = f"there is no repository {repository} that you may pull from"
+        if "Authorization" in request.headers:
+            raise NotFoundError(message)
+        raise ChallengedError(message, self.authenticator.challenge(scope))
 
     def pusher(self, request: web.Request, repository: RepositoryName) -> Caller:
         """Return who asks, if they may push to `repository`. Raises ChallengedError."""

@@ -15,9 +15,9 @@ from aiohttp import web
 from seawall.api import calls
 from seawall.api.calls import Callers
 from seawall.core import blocking, clock, limits, strictjson
-from seawall.core.errors import InvalidInputError, NotFoundError
+from seawall.core.errors import InvalidInputError
 from seawall.core.strictjson import Json
-from seawall.ingress.access import Action, Authenticator
+from seawall.ingress.access import Authenticator
 from seawall.oci.names import RepositoryName
 from seawall.trust import bundle
 from seawall.trust.pending import Outcome, PendingFiles, Waiting
@@ -38,9 +38,7 @@ class _Door:
     async def list(self, request: web.Request) -> web.StreamResponse:
         """What waits for signatures, with the files themselves."""
         gun = self._gun(request)
-        caller = await self.callers.reader(request)
-        if not caller.may(Action.PULL, gun.repository):
-            raise NotFoundError(f"there is no repository {gun.repository} that you may pull from")
+        await self.callers.puller(request, gun.repository)
         found = await blocking.run(self.pending.list, gun)
         return calls.as_json({"name": gun, "waiting": [_document(one) for one in found]})
 

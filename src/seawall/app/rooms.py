@@ -33,6 +33,7 @@ from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.store.watching import Watch, WhileUnchanged
 from seawall.trust import at_rest
 from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
@@ -46,6 +47,9 @@ from seawall.trust.trusted import TrustedKeys
 
 TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
 """The packages that have tables, in their `_sql.py`."""
+
+KEPT_MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of signatures that are kept in memory."""
 
 ISSUER: Final = "seawall"
 SERVICE: Final = "seawall-registry"
@@ -103,6 +107,7 @@ class House:
             signatures=signatures,
             trees=_pinned_trees(settings, trees, Pins(database, clock), registry),
             logged=LoggedSignatures(log=log, witnesses=witnesses),
+            kept=WhileUnchanged(Watch(database), max_weight=KEPT_MAX_BYTES),
         )
         judge = _judge(settings, database, clock, vouching, reports)
         return cls(

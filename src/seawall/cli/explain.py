@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seawall.cli import local
 
 if TYPE_CHECKING:
     from seawall.config import Settings
+    from seawall.flows.vouching import NumberedStep
     from seawall.policy import Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="[HOST/]REPOSITORY[:TAG][@DIGEST]")
+    parser.add_argument("--proof", action="store_true", help="show every step that was proven, too")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = "Exit codes: 0 it may run, 1 it may not, 2 wrong input, 3 it is not here"
 
@@ -27,9 +31,27 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     with setup.opened(settings) as house:
         digest = local.find(reference, house)
         tag = None if reference.digest else reference.tag
-        verdict = house.judge.judge(reference.repository, digest, tag=tag).verdict
-    print(json.dumps(_document(verdict)) if options.json else policy.explain(verdict))
+        judgement = house.judge.judge(reference.repository, digest, tag=tag)
+    verdict, steps = judgement.verdict, judgement.vouched.steps
+    if options.json:
+        print(json.dumps(_document(verdict) | {"proof": [dataclasses.asdict(s) for s in steps]}))
+        return 0 if verdict.is_allowed else 1
+    print(policy.explain(verdict))
+    if options.proof:
+        _print_steps(steps)
     return 0 if verdict.is_allowed else 1
+
+
+def _print_steps(steps: Sequence[NumberedStep]) -> None:
+    part = ""
+    for step in steps:
+        if step.part != part:
+            print(f"  {local.printable(step.part)}")
+        part = step.part
+        mark = "ok" if step.is_passed else "NO"
+        print(
+            f"  {step.number:>2}  {step.name:<11} {mark}  {local.printable(step.detail)}".rstrip()
+        )
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

@@ -114,6 +114,10 @@ def _add_readers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         " signed",
     )  # fmt: skip
     pin.add_argument("--forget", action="store_true", help="remove the pin")
+    pin.add_argument(
+        "--installation", action="store_true",
+        help="pin it for the gate of this machine's installation, not for yourself",
+    )  # fmt: skip
     export = actions.add_parser("export", help="write all that a proof needs into one file")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="BUNDLE")
     for one in (show, status, pin):

@@ -76,6 +76,10 @@ def pin(options: argparse.Namespace, settings: Settings, now: dt.datetime) -> in
     ids = frozenset(options.fingerprints)
     if wrong := [one for one in ids if _FINGERPRINT.fullmatch(one) is None]:
         raise InvalidInputError(f"{wrong[0][:80]!r} is no fingerprint of 64 hex digits")
+    if options.installation:
+        from seawall.cli import pins
+
+        return pins.run(options, settings, now)
     with _trust_options.opened(options, options.image, settings) as (site, _):
         if options.forget:
             is_there = pin_files.forget(site.pins, site.gun)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seawall.core.errors import SeawallError
@@ -17,9 +17,28 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.service import Registry
 from seawall.trust import cosign, proof, referrers
 from seawall.trust.authorities import TrustedAuthorities
-from seawall.trust.model import UnverifiedSignature
+from seawall.trust.model import (
+    TrustedAuthority,
+    TrustedKey,
+    UnverifiedSignature,
+)
 from seawall.trust.referrers import SignatureLayer
 from seawall.trust.trusted import TrustedKeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What a proof is made from: nothing of it has been verified."""
+
+    artifacts: tuple[UnverifiedSignature, ...]
+    keys: tuple[TrustedKey, ...]
+    authorities: tuple[TrustedAuthority, ...]
+
+    @property
+    def weight(self) -> int:
+        """Bytes in memory, about."""
+        held = sum(len(one.content) + len(one.signature) for one in self.artifacts)
+        return held + 1024 * (1 + len(self.keys)) + sum(len(a.content) for a in self.authorities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +59,34 @@ class Signatures:
         now: dt.datetime,
     ) -> proof.Proof:
         """Return the numbered proof for `digest` as an image of `repository`."""
-        artifacts = self.of(repository, digest)
-        return self.prove_these(artifacts, repository, digest, tag=tag, now=now)
+        found = self.gather(repository, digest)
+        return self.prove_these(found, repository, digest, tag=tag, now=now)
+
+    def gather(self, repository: RepositoryName, digest: Digest) -> Gathered:
+        """Return all that a proof is made from, as it is in the database now."""
+        return Gathered(
+            artifacts=tuple(self.of(repository, digest)),
+            keys=self.trusted_keys.for_repository(repository),
+            authorities=self.authorities.for_repository(repository),
+        )
 
     def prove_these(
         self,
-        artifacts: Sequence[UnverifiedSignature],
+        found: Gathered,
         repository: RepositoryName,
         digest: Digest,
         *,
         tag: Tag | None,
         now: dt.datetime,
     ) -> proof.Proof:
-        """Return the proof by what `of` found."""
+        """Return the proof by what was gathered."""
         return proof.verify(
             digest,
             repository=repository,
             tag=tag,
-            artifacts=artifacts,
-            keys=self.trusted_keys.for_repository(repository),
-            authorities=self.authorities.for_repository(repository),
+            artifacts=found.artifacts,
+            keys=found.keys,
+            authorities=found.authorities,
             now=now,
             hosts=self.hosts,
         )

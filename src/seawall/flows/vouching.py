@@ -11,19 +11,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from seawall import policy
 from seawall.flows.logged_signatures import Logged, LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees, TreeProof
-from seawall.flows.signatures import Signatures
+from seawall.flows.signatures import Gathered, Signatures
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
+from seawall.store.watching import WhileUnchanged
+from seawall.trust import proof
 from seawall.trust.attestations.envelope import AttestationFormat
 from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey, VerifiedSignature
 from seawall.trust.proof import Proof, Step
+from seawall.trust.tuf import chain
+
+FIRST_OF_TREE: Final = max(proof.STEPS)
+FIRST_OF_LOG: Final = FIRST_OF_TREE + max(chain.STEPS)
+"""Numbers of the tree's and of the log's steps are counted from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +58,17 @@ class Vouched:
 
     @property
     def steps(self) -> tuple[NumberedStep, ...]:
-        """The whole proof, numbered through: the tree, each signature, what the log has of it."""
-        parts = [*(("tree", step) for step in self.tree.steps)]
-        parts += [(_part(step), step) for step in self.proof.steps]
-        for number, found in self.logged:
+        """The whole proof: the signatures, the tree, what the log has of each signature.
+
+        A step has one number for ever, as in `seawall verify`: those of the tree follow those of
+        the signatures, those of the log follow both.
+        """
+        found = [_numbered(_part(step), step, 0) for step in self.proof.steps]
+        found += [_numbered("tree", step, FIRST_OF_TREE) for step in self.tree.steps]
+        for number, entry in self.logged:
             about = f"log entry of signature {number}"
-            parts += [
-                (about, Step(number=s.number, name=s.name, is_passed=s.is_passed, detail=s.detail))
-                for s in found.proof.steps
-            ]
-        return tuple(
-            NumberedStep(
-                number=number,
-                part=part,
-                name=step.name,
-                is_passed=step.is_passed,
-                detail=step.detail,
-            )
-            for number, (part, step) in enumerate(parts, 1)
-        )
+            found += [_numbered(about, step, FIRST_OF_LOG) for step in entry.proof.steps]
+        return tuple(found)
 
     @property
     def tree_evidence(self) -> policy.Tree:
@@ -94,19 +93,25 @@ class Vouching:
     signatures: Signatures
     trees: PinnedTrees
     logged: LoggedSignatures
+    kept: WhileUnchanged[tuple[RepositoryName, Digest], Gathered]
+    """What was read from the database: it is read again after each commit, by anybody."""
 
     def prove(
         self, repository: RepositoryName, digest: Digest, *, tag: Tag | None, now: dt.datetime
     ) -> Vouched:
         """Prove all that there is for `digest`, asked for by `tag` or by itself."""
-        keys = {k.key_id: k for k in self.signatures.trusted_keys.for_repository(repository)}
-        artifacts = self.signatures.of(repository, digest)
-        found = self.signatures.prove_these(artifacts, repository, digest, tag=tag, now=now)
+        gathered = self.kept.get(
+            (repository, digest),
+            lambda: self.signatures.gather(repository, digest),
+            weigh=lambda one: one.weight,
+        )
+        keys = {key.key_id: key for key in gathered.keys}
+        found = self.signatures.prove_these(gathered, repository, digest, tag=tag, now=now)
         tree = self.trees.prove(repository, digest, tag=tag, now=now)
         signers, logged = [], []
         for number, signature in found.every:
             key = keys.get(signature.public_key_id)
-            entry = self.logged.prove(artifacts[number - 1], key, now=now) if key else None
+            entry = self.logged.prove(gathered.artifacts[number - 1], key, now=now) if key else None
             signers.append(_signer(signature, key, entry))
             if entry is not None:
                 logged.append((number, entry))
@@ -170,6 +175,27 @@ def _of_tree(tree: TreeProof, trusted: Mapping[KeyId, TrustedKey]) -> Iterator[p
                 format=policy.Format.TUF,
                 is_on_hardware=key.hardware is not None,
             )
+
+
+class _AnyStep(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_passed(self) -> bool: ...
+    @property
+    def detail(self) -> str: ...
+
+
+def _numbered(part: str, step: _AnyStep, offset: int) -> NumberedStep:
+    return NumberedStep(
+        number=step.number + offset,
+        part=part,
+        name=step.name,
+        is_passed=step.is_passed,
+        detail=step.detail,
+    )
 
 
 def _part(step: Step) -> str:

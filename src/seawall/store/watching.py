@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from seawall.store.database import Database
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Watch:
@@ -39,6 +45,43 @@ class Watch:
             except sqlite3.Error:
                 return None
         return int(number)
+
+
+class WhileUnchanged(Generic[K, V]):
+    """Keeps what was read, for as long as nothing at all is committed. Bounded and thread-safe.
+
+    On a database that is written to all the time nothing is gained, and nothing is wrong.
+    """
+
+    def __init__(self, watch: Watch, *, max_weight: int) -> None:
+        self._watch = watch
+        self._max_weight = max_weight
+        self._entries: OrderedDict[K, tuple[int, V, int]] = OrderedDict()
+        self._weight = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: K, find: Callable[[], V], *, weigh: Callable[[V], int]) -> V:
+        """Return what `find` returned under the same number, else what it returns now."""
+        number = self._watch.number()
+        if number is None:
+            return find()
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == number:
+                self._entries.move_to_end(key)
+                return entry[1]
+        value = find()
+        self._keep(key, number, value, weigh(value))
+        return value
+
+    def _keep(self, key: K, number: int, value: V, weight: int) -> None:
+        with self._lock:
+            former = self._entries.pop(key, None)
+            self._weight += weight - (former[2] if former else 0)
+            self._entries[key] = (number, value, weight)
+            while self._weight > self._max_weight:
+                _, (_, _, forgotten) = self._entries.popitem(last=False)
+                self._weight -= forgotten
 
 
 def _opened(path: str) -> sqlite3.Connection:

@@ -22,6 +22,7 @@ from seawall.core.errors import InvalidInputError
 from seawall.core.secret import Secret
 from seawall.trust import _pem, _sealed
 from seawall.trust.errors import KeyFormatError
+from seawall.trust.memory import SIGNATURES_MAX, Memory
 
 KeyId = NewType("KeyId", str)
 """SHA-256 of the key's SPKI DER, 64 lower-case hex digits."""
@@ -39,6 +40,8 @@ LABELS_OPEN: Final = frozenset({"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KE
 # Order of the group of P-256 (SEC 2, 2.4.2).
 _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
+_verified: Final[Memory[bool]] = Memory(SIGNATURES_MAX)
+"""What depends on bytes alone: key, signature and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,15 @@ class PublicKey:
 
         High-S signatures count: stock clients make them. Never use signature bytes as an identity.
         """
+        parts = (self.der, signature, message)
+        place = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in parts)).digest()
+        known = _verified.get(place)
+        if known is None:
+            known = self._has_signed(signature, message)
+            _verified.keep(place, known, 1)
+        return known
+
+    def _has_signed(self, signature: bytes, message: bytes) -> bool:
         try:
             self._key.verify(signature, message, _ALGORITHM)
         except InvalidSignature:

@@ -23,6 +23,7 @@ from seawall.core.clock import Clock
 from seawall.core.errors import ConflictError, InvalidInputError, LimitError, NotFoundError
 from seawall.oci.names import RepositoryName
 from seawall.store import Database
+from seawall.store.watching import Watch, WhileUnchanged
 from seawall.trust import _sql
 from seawall.trust.events import RootPinned, RootUnpinned, TreeAdvanced, TreeRefused
 from seawall.trust.tuf import metadata
@@ -31,6 +32,7 @@ from seawall.trust.tuf.model import Root
 from seawall.trust.tuf.names import ROOT, Role
 
 MAX_ROOT_KEYS: Final = 64
+KEPT_MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_ROLES: Final = 1100
 """More than the proof reads of one tree."""
 
@@ -50,11 +52,13 @@ class Pins:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._kept: WhileUnchanged[RepositoryName, Remembered | None] = WhileUnchanged(
+            Watch(database), max_weight=KEPT_MAX_BYTES
+        )
 
     def get(self, repository: RepositoryName) -> Remembered | None:
         """Return what is pinned for the repository."""
-        with self._database.read() as connection:
-            return _read(connection, repository)
+        return self._kept.get(repository, lambda: self._get(repository), weigh=_bytes_of)
 
     def pin(
         self, repository: RepositoryName, pin: Pin, *, actor: Actor, may_replace: bool = False
@@ -128,6 +132,10 @@ class Pins:
         with self._database.write() as connection:
             audit.record(connection, event, actor=actor, at=self._clock.now())
 
+    def _get(self, repository: RepositoryName) -> Remembered | None:
+        with self._database.read() as connection:
+            return _read(connection, repository)
+
     def _is_newest(self, event: TreeRefused) -> bool:
         kinds = tuple(one.kind() for one in (RootPinned, TreeAdvanced, TreeRefused))
         only = audit.Filter(kinds=kinds, repository=event.repository)
@@ -145,6 +153,10 @@ def of_root(content: bytes) -> Pin:
     body = file.said(Root)
     ids = frozenset(body.keys[one].canonical_id for one in body.roles[ROOT].key_ids)
     return Pin(root_key_ids=ids, root=content, seen={ROOT: file.version})
+
+
+def _bytes_of(found: Remembered | None) -> int:
+    return 256 if found is None else 1024 + len(found.pin.root or b"")
 
 
 def _check(pin: Pin) -> None:

@@ -22,7 +22,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from seawall.store import Database
-from seawall.store.watching import Watch
+from seawall.store.watching import Watch, WhileUnchanged
 from seawall.trust import _tree_rows as rows
 from seawall.trust import _tree_writing as writing
 from seawall.trust import server_keys
@@ -44,6 +44,9 @@ MAX_CHANGES: Final = 1_000
 
 Find: TypeAlias = Callable[[sa.Connection], StoredFile | None]
 
+WHOLE_MAX_BYTES: Final = 32 * 1024 * 1024
+"""Of whole trees that are kept in memory."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,14 +62,27 @@ class Trees:
         self._hosts = hosts
         self._cache = TreeCache()
         self._watch = Watch(database)
+        self._whole: WhileUnchanged[tuple[Gun, int], chain.Tree] = WhileUnchanged(
+            self._watch, max_weight=WHOLE_MAX_BYTES
+        )
 
     def publish(self, gun: Gun, files: Mapping[str, bytes], *, actor: Actor) -> None:
         """Store an upload, all of it or nothing; `files` maps roles to metadata.
 
         Raises UpdateRefusedError, or ForeignNameError.
         """
+        self.require_ours(gun)
+        uploads = rules.parse(files)
+        with self._database.read() as connection:
+            state = writing.state_of(connection, gun, self._keys)
+        # Signatures are checked before anybody has to wait for this writer; and again only when
+        # another one was faster.
+        accepted = state.judge(uploads, self._clock.now())
         with self._database.write() as connection:
-            self.publish_in(connection, gun, files, actor=actor)
+            if rows.newest_change(connection, gun) != state.change:
+                state = writing.state_of(connection, gun, self._keys)
+                accepted = state.judge(uploads, self._clock.now())
+            self._store(connection, state, accepted, actor)
 
     def publish_in(
         self, connection: sa.Connection, gun: Gun, files: Mapping[str, bytes], *, actor: Actor
@@ -74,17 +90,8 @@ class Trees:
         """Like `publish`, inside the caller's transaction; what is refused has written nothing."""
         self.require_ours(gun)
         uploads = rules.parse(files)
-        now = self._clock.now()
-        stored = rows.tree(connection, gun)
-        held = self._keys.held(connection, gun)
-        floors = rows.floors(connection, gun)
-        accepted = rules.judge(
-            gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
-        )
-        made = writing.completed(accepted.tree, floors, held, now)
-        writing.store(connection, gun, (*accepted.files, *made), now)
-        for event in writing.events_of(gun, accepted.files, stored, made[-1]):
-            audit.record(connection, event, actor=actor, at=now)
+        state = writing.state_of(connection, gun, self._keys)
+        self._store(connection, state, state.judge(uploads, self._clock.now()), actor)
 
     def files_in(self, connection: sa.Connection, gun: Gun) -> Mapping[Role, File]:
         """Return every file of the tree as this transaction sees it; none: there is no tree."""
@@ -116,17 +123,10 @@ class Trees:
 
         Raises NotFoundError.
         """
-        self.stored(gun, TIMESTAMP)  # renews what is old
-        with self._database.read() as connection:
-            files = rows.tree(connection, gun)
-            roots = rows.roots(connection, gun, since_root)
-        if not files:
-            raise _unknown(gun, ROOT)
-        return chain.Tree(
-            roots=roots,
-            timestamp=files[TIMESTAMP].content,
-            snapshot=files[SNAPSHOT].content,
-            targets={role: file.content for role, file in files.items() if role.is_targets},
+        if self.remembered(gun, TIMESTAMP) is None:
+            self.stored(gun, TIMESTAMP)  # renews what is old
+        return self._whole.get(
+            (gun, since_root), lambda: self._tree(gun, since_root), weigh=_bytes_of
         )
 
     def roots(self, gun: Gun, since: int = 1) -> tuple[bytes, ...]:
@@ -219,6 +219,19 @@ class Trees:
                 remedy="use " + " or ".join(sorted(self._hosts)),
             )
 
+    def _store(
+        self,
+        connection: sa.Connection,
+        state: writing.State,
+        accepted: rules.Accepted,
+        actor: Actor,
+    ) -> None:
+        now = self._clock.now()
+        made = writing.completed(accepted.tree, state.floors, state.held, now)
+        writing.store(connection, state.gun, (*accepted.files, *made), now)
+        for event in writing.events_of(state.gun, accepted.files, state.stored, made[-1]):
+            audit.record(connection, event, actor=actor, at=now)
+
     def _look(self, gun: Gun, role: Role, name: str | None, find: Find | None) -> StoredFile:
         for is_last in (False, True):
             seen = self._watch.number()
@@ -229,6 +242,19 @@ class Trees:
                     return self._kept(connection, place, find)
             self._renew(gun)
         raise AssertionError
+
+    def _tree(self, gun: Gun, since_root: int) -> chain.Tree:
+        with self._database.read() as connection:
+            files = rows.tree(connection, gun)
+            roots = rows.roots(connection, gun, since_root)
+        if not files:
+            raise _unknown(gun, ROOT)
+        return chain.Tree(
+            roots=roots,
+            timestamp=files[TIMESTAMP].content,
+            snapshot=files[SNAPSHOT].content,
+            targets={role: file.content for role, file in files.items() if role.is_targets},
+        )
 
     def _walk(self, connection: sa.Connection, gun: Gun, seen: int | None) -> Walk:
         change = rows.newest_change(connection, gun)
@@ -293,6 +319,11 @@ class Trees:
         self.require_ours(gun)
         if role not in HELD_ROLES:
             raise InvalidInputError(f"this server holds no keys for {role}")
+
+
+def _bytes_of(tree: chain.Tree) -> int:
+    files = (*tree.roots, tree.timestamp, tree.snapshot, *tree.targets.values())
+    return sum(map(len, files))
 
 
 def _unknown(gun: Gun, role: Role) -> NotFoundError:

@@ -186,3 +186,17 @@ def _certified_id(root, key):
     return next(
         k for k, one in root.body.keys.items() if one.canonical_id == wanted and k != wanted
     )
+
+
+def test_what_was_offered_together_is_published_together(team):
+    upload = edits.set_tag(
+        team.current, Keyring.of([team.alice]), Tag("v1"), ONE, team.server.clock.now()
+    )
+    files = {str(one.file.role): one.file.content for one in upload.drafts}
+    assert {"targets/alice", RELEASES} == set(files)
+    outcome = team.pending.offer(GUN, files, actor=ADA)
+    assert () == outcome.published
+    [releases] = [one.draft.file for one in outcome.waiting if one.role == RELEASES]
+    more = build.ecdsa_signer(team.bob).sign(releases.signed_bytes)
+    outcome = team.offer(build.with_signatures_alone(releases, [more]), BOB)
+    assert ("targets/alice", RELEASES) == outcome.published

@@ -22,9 +22,9 @@ from seawall.core import strictjson
 from seawall.core.errors import InvalidInputError, SeawallError
 from seawall.core.strictjson import INT64_MAX, Json
 from seawall.oci.digest import Digest
+from seawall.trust.memory import FILES_MAX_BYTES, Memory
 from seawall.trust.tuf import canonical, keys
 from seawall.trust.tuf.keys import TufKey
-from seawall.trust.tuf.memory import FILES_MAX_BYTES, Memory
 from seawall.trust.tuf.model import (
     Body,
     Delegation,

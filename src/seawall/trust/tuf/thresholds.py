@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from seawall.trust.memory import SIGNATURES_MAX, Memory
 from seawall.trust.tuf.keys import TufKey
-from seawall.trust.tuf.memory import SIGNATURES_MAX, Memory
 from seawall.trust.tuf.model import File, RoleKeys, Signature
 
 
