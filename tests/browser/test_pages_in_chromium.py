@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 
 DESKTOP, PHONE, WIDE = (1440, 900), (360, 740), (2200, 1200)
 IMAGE = "/images/shop/checkout/-/2.4"
+TRUST = "/trust/shop/checkout"
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
@@ -87,7 +88,9 @@ async def test_no_page_scrolls_sideways(open_tab, size) -> None:
     await _assert_fits(tab, size)
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-    for path in ("/", IMAGE, f"{IMAGE}?severity=high", "/audit", "/images/no/-/such"):
+    for path in (
+        "/", IMAGE, f"{IMAGE}?severity=high", TRUST, "/audit", "/images/no/-/such",
+    ):  # fmt: skip
         await tab.page.goto(path)
         await _assert_fits(tab, size)
 
@@ -130,7 +133,7 @@ async def test_nothing_breaks_the_content_security_policy(open_tab, size) -> Non
     tab = await open_tab(size=size, dark=True)
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-    for path in ("/", IMAGE, "/audit"):
+    for path in ("/", IMAGE, TRUST, "/audit"):
         await tab.page.goto(path)
         await expect(tab.page.locator("h1")).to_be_visible()
 
@@ -174,7 +177,7 @@ async def test_has_no_serious_accessibility_findings(open_tab, axe: Path) -> Non
         found += await _axe(tab, source, f"/login {size} {dark}")
         await log_in(tab)
         await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-        for path in ("/", IMAGE, "/audit", "/images/no/-/such"):
+        for path in ("/", IMAGE, TRUST, "/audit", "/images/no/-/such"):
             await tab.page.goto(path)
             found += await _axe(tab, source, f"{path} {size} {dark}")
     assert found == []
@@ -206,3 +209,22 @@ async def _answer(writer: asyncio.StreamWriter, body: str) -> None:
     writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
     await writer.drain()
     writer.close()
+
+
+@SIZES
+async def test_a_person_reads_who_vouches_for_a_repository(open_tab, size) -> None:
+    tab = await open_tab(size=size, scripts=False)
+    page = tab.page
+    await log_in(tab)
+    await page.goto(IMAGE)
+    await page.get_by_role("link", name="Trust of shop/checkout").click()
+
+    await expect(page.locator("h1")).to_contain_text("tree holds")
+    await expect(page.locator("#tags")).to_contain_text("stable stands for")
+    await expect(page.locator("#waiting")).to_contain_text("May still sign: security")
+    await expect(page.locator("#signers")).to_contain_text("YubiKey 5")
+    for program in ("docker", "cosign", "notation", "skopeo", "seawall"):
+        await expect(page.locator("#yourself")).to_contain_text(f"{program} ")
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= size[0]
+    assert tab.complaints == []

@@ -1,1 +1,1 @@
-"""The door for programs: JSON under `/api/`. So far, the transparency log."""
+"""The door for programs: JSON under `/api/`. The log, and what waits for signatures."""

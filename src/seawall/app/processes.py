@@ -12,11 +12,13 @@ import uvloop
 from aiohttp import web
 
 from seawall.api import log as log_api
+from seawall.api import pending as pending_api
 from seawall.app import rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
+from seawall.core import files, ids
 from seawall.distribution import door, tokens
 from seawall.engine import docker
 from seawall.flows import rejudging, scanning, transparency
@@ -79,7 +81,7 @@ def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
         clockwork = duties(house)
         clockwork.start()
         lifeline.ready()
-        worker(house, clockwork, owner=f"worker-{index}").run(stop)
+        worker(house, clockwork, owner=_owner(settings, index)).run(stop)
 
 
 def duties(house: rooms.House) -> Clockwork:
@@ -101,6 +103,12 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         | clockwork.tasks(),
         rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
     )
+
+
+def _owner(settings: Settings, index: int) -> str:
+    """Return a name that the worker keeps in its next life, and none on another machine has."""
+    here = files.read_or_create_private(settings.run / "replica", lambda: ids.new_id().encode())
+    return f"{here.decode()}/worker-{index}"
 
 
 def _drop_uploads(house: rooms.House) -> Callable[[], None]:
@@ -150,6 +158,9 @@ def web_application(house: rooms.House) -> web.Application:
     app.router.add_routes(
         log_api.routes(house.logging, house.witnesses, authenticator, house.clock)
     )
+    app.router.add_routes(
+        pending_api.routes(house.pending, authenticator, house.settings.registry_hosts[0])
+    )
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app
@@ -170,6 +181,7 @@ def house_pages(house: rooms.House) -> HousePages:
         receipts=house.receipts,
         grants=house.grants,
         trusted_keys=house.trusted_keys,
+        pending=house.pending,
         clock=house.clock,
         hosts=house.settings.registry_hosts,
         gate=gate_address,

@@ -12,7 +12,9 @@ from seawall.config import Settings
 from seawall.core.clock import Clock, SystemClock
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
+from seawall.flows.attestations import Attestations
 from seawall.flows.judging import Judge
+from seawall.flows.logged_signatures import LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees
 from seawall.flows.receipts import GateLog
 from seawall.flows.rejudging import Rejudging
@@ -36,6 +38,7 @@ from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.pending import PendingFiles
 from seawall.trust.pins import Pins
 from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
@@ -70,8 +73,6 @@ class House:
     registry: Registry
     trusted_keys: TrustedKeys
     trees: Trees
-    pins: Pins
-    pinned_trees: PinnedTrees
     advisories: Advisories
     reports: Reports
     receipts: Receipts
@@ -90,25 +91,20 @@ class House:
         registry = Registry(database, FilesystemBlobs(settings.blobs), clock)
         trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
         reports, advisories = Reports(database, clock), Advisories(database, clock)
+        trees = _trees(settings, database, clock)
+        log, witnesses = _log(settings, database, clock), Witnesses(database, clock)
         signatures = Signatures(
             registry=registry,
             trusted_keys=trusted_keys,
             authorities=TrustedAuthorities(database, clock),
             hosts=frozenset(settings.registry_hosts),
         )
-        trees, pins = _trees(settings, database, clock), Pins(database, clock)
-        pinned_trees = PinnedTrees(
-            trees=trees, pins=pins, registry=registry, host=settings.registry_hosts[0]
+        vouching = Vouching(
+            signatures=signatures,
+            trees=_pinned_trees(settings, trees, Pins(database, clock), registry),
+            logged=LoggedSignatures(log=log, witnesses=witnesses),
         )
-        judge = Judge(
-            database=database,
-            registry=registry,
-            vouching=Vouching(signatures=signatures, trees=pinned_trees),
-            reports=reports,
-            policies=lambda: policy.load_file(settings.policy),
-            clock=clock,
-        )
-        log = _log(settings, database, clock)
+        judge = _judge(settings, database, clock, vouching, reports)
         return cls(
             settings=settings,
             database=database,
@@ -121,8 +117,6 @@ class House:
             registry=registry,
             trusted_keys=trusted_keys,
             trees=trees,
-            pins=pins,
-            pinned_trees=pinned_trees,
             advisories=advisories,
             reports=reports,
             receipts=Receipts(database, clock),
@@ -141,9 +135,21 @@ class House:
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
             log=log,
-            witnesses=Witnesses(database, clock),
+            witnesses=witnesses,
             logging=Logging(database=database, log=log, clock=clock),
         )
+
+    @property
+    def pinned_trees(self) -> PinnedTrees:
+        return self.judge.vouching.trees
+
+    @property
+    def pending(self) -> PendingFiles:
+        return PendingFiles(self.database, self.clock, self.trees)
+
+    @property
+    def pins(self) -> Pins:
+        return self.pinned_trees.pins
 
     def gate_log(self, engine: str) -> GateLog:
         """Return what the gate writes to, for the engine at `engine`."""
@@ -163,18 +169,8 @@ def server_files(house: House) -> ServerFiles:
 
 
 def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
-    keys = ServerKeys.open(settings.keys / "trees.key")
+    keys = ServerKeys.open(settings.keys)
     return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
-
-
-def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:
-    return TransparencyLog.open(
-        database,
-        clock,
-        keys=settings.keys,
-        sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-        origin=settings.registry_hosts[0],
-    )
 
 
 def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
@@ -183,5 +179,39 @@ def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
         issuer=ISSUER,
         audience=SERVICE,
         standing=Standing(database, clock),
+        clock=clock,
+    )
+
+
+def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:
+    return TransparencyLog.open(
+        database,
+        clock,
+        keys=settings.keys,
+        sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
+        name=settings.options.web.names[0],
+    )
+
+
+def _pinned_trees(settings: Settings, trees: Trees, pins: Pins, registry: Registry) -> PinnedTrees:
+    host = settings.registry_hosts[0]
+    return PinnedTrees(trees=trees, pins=pins, registry=registry, host=host)
+
+
+def _judge(
+    settings: Settings, database: Database, clock: Clock, vouching: Vouching, reports: Reports
+) -> Judge:
+    signatures = vouching.signatures
+    return Judge(
+        database=database,
+        registry=signatures.registry,
+        vouching=vouching,
+        attestations=Attestations(
+            registry=signatures.registry,
+            trusted_keys=signatures.trusted_keys,
+            hosts=signatures.hosts,
+        ),
+        reports=reports,
+        policies=lambda: policy.load_file(settings.policy),
         clock=clock,
     )

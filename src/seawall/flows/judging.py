@@ -16,6 +16,8 @@ from seawall.core import clock as clocks
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
+from seawall.flows import vouching
+from seawall.flows.attestations import Attestations
 from seawall.flows.vouching import Vouched, Vouching
 from seawall.oci import manifests, media, platforms
 from seawall.oci.digest import Digest
@@ -58,6 +60,7 @@ class Judge:
     database: Database
     registry: Registry
     vouching: Vouching
+    attestations: Attestations
     reports: Reports
     policies: Callable[[], Policies]
     """Reads the policies that are in force now; raises SeawallError when they do not parse."""
@@ -72,6 +75,7 @@ class Judge:
         now = self.clock.now()
         stored = self.registry.manifest(repository, digest)
         scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
+        rules = self._rules(repository)
         vouched = self.vouching.prove(repository, digest, tag=tag, now=now)
         runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
         reports = [self.reports.latest(each) for each in runnable]
@@ -82,10 +86,11 @@ class Judge:
             signatures=vouched.signature_evidence,
             scan=_scan_of_all(reports),
             tree=vouched.tree_evidence,
+            attestations=self._attestations(repository, digest, runnable, rules),
         )
         return Judgement(
             tag=tag,
-            verdict=self._decide(evidence, now),
+            verdict=_decide(evidence, rules, now),
             vouched=vouched,
             report=self.reports.latest(scanned),
             scanned=scanned,
@@ -112,12 +117,32 @@ class Judge:
         with self.database.write() as connection:
             return audit.record(connection, event, actor=actor, at=self.clock.now())
 
-    def _decide(self, evidence: policy.Evidence, now: dt.datetime) -> policy.Verdict:
+    def _rules(self, repository: RepositoryName) -> policy.Policy | SeawallError:
         try:
-            rules = self.policies().for_repository(evidence.repository)
+            return self.policies().for_repository(repository)
         except SeawallError as error:
-            return _refuse_unread(evidence, error)
-        return policy.decide(evidence, rules, now)
+            return error
+
+    def _attestations(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        members: Sequence[Digest],
+        rules: policy.Policy | SeawallError,
+    ) -> tuple[policy.Attestation, ...] | None:
+        """Look for the attestations that a rule asks for, and no others: they may be large."""
+        if isinstance(rules, SeawallError) or not rules.attested_types:
+            return None
+        now = self.clock.now()
+        found = [
+            one
+            for kind in sorted(rules.attested_types)
+            for one in self.attestations.of_image(
+                repository, digest, members, now=now, predicate_type=kind
+            )
+        ]
+        keys = self.attestations.trusted_keys.for_repository(repository)
+        return vouching.attestation_evidence(found, keys)
 
     def _in_force(self, event: VerdictGiven) -> audit.Entry | None:
         """Return the newest verdict about the same image under the same tag."""
@@ -167,6 +192,14 @@ def _is_for_this_machine(entry: Descriptor) -> bool:
 
 def _may_run_here(entry: Descriptor) -> bool:
     return entry.media_type in media.INDEXES or platforms.may_run_here(entry.platform)
+
+
+def _decide(
+    evidence: policy.Evidence, rules: policy.Policy | SeawallError, now: dt.datetime
+) -> policy.Verdict:
+    if isinstance(rules, SeawallError):
+        return _refuse_unread(evidence, rules)
+    return policy.decide(evidence, rules, now)
 
 
 def _refuse_unread(evidence: policy.Evidence, error: SeawallError) -> policy.Verdict:

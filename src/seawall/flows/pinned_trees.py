@@ -103,6 +103,28 @@ class PinnedTrees:
             self.pins.refuse(repository, step=step.name, why=step.detail, actor=actors.SYSTEM)
         return _proof(state, found, tree, pinned)
 
+    def look(self, repository: RepositoryName, *, now: dt.datetime) -> TreeProof:
+        """Prove the tree as a whole, for people to read. Nothing is remembered."""
+        pinned = self.pins.get(repository)
+        if pinned is None:
+            return UNPINNED
+        gun = self.gun(repository)
+        try:
+            tree = self._tree(gun, pinned.pin)
+        except SeawallError as error:
+            return _unreadable(pinned, error)
+        found = chain.prove(
+            None,
+            None,
+            gun=gun,
+            tree=tree,
+            pin=pinned.pin,
+            now=now,
+            timestamp_lifetime=serving.TIMESTAMP_LIFE,
+        )
+        state = TreeState.PROVEN if found.is_valid else TreeState.BROKEN
+        return _proof(state if tree is not None else TreeState.MISSING, found, tree, pinned)
+
     def _tree(self, gun: Gun, pin: Pin) -> Tree | None:
         since = metadata.parse(ROOT, pin.root).version if pin.root is not None else 1
         try:
@@ -130,13 +152,7 @@ class PinnedTrees:
         self, repository: RepositoryName, pinned: Remembered, error: SeawallError
     ) -> TreeProof:
         self.pins.refuse(repository, step="files", why=error.message, actor=actors.SYSTEM)
-        return TreeProof(
-            state=TreeState.BROKEN,
-            explanation=f"the tree cannot be read: {error.message}",
-            pinned=pinned,
-            steps=(Step(number=0, name="files", is_passed=False, detail=error.message),),
-            remedy=error.remedy,
-        )
+        return _unreadable(pinned, error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +209,16 @@ _STATES: Final = {
 }
 
 
+def _unreadable(pinned: Remembered, error: SeawallError) -> TreeProof:
+    return TreeProof(
+        state=TreeState.BROKEN,
+        explanation=f"the tree cannot be read: {error.message}",
+        pinned=pinned,
+        steps=(Step(number=1, name="files", is_passed=False, detail=error.message),),
+        remedy=error.remedy,
+    )
+
+
 def _failed(found: ChainProof) -> int:
     return found.failures[-1].number if found.failures else 0
 
@@ -231,7 +257,7 @@ def _proof(state: TreeState, found: ChainProof, tree: Tree | None, pinned: Remem
 
 def _explanation(found: ChainProof) -> str:
     if found.is_valid:
-        return f"the tree names it {found.tag}"
+        return f"the tree names it {found.tag}" if found.tag else "the tree holds"
     step = found.failures[-1]
     return f"tree, step {step.number} {step.name}: {step.detail}"
 

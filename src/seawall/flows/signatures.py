@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seawall.core.errors import SeawallError
@@ -17,7 +17,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.service import Registry
 from seawall.trust import cosign, proof, referrers
 from seawall.trust.authorities import TrustedAuthorities
-from seawall.trust.model import SignatureFormat, UnverifiedSignature
+from seawall.trust.model import UnverifiedSignature
 from seawall.trust.referrers import SignatureLayer
 from seawall.trust.trusted import TrustedKeys
 
@@ -40,11 +40,24 @@ class Signatures:
         now: dt.datetime,
     ) -> proof.Proof:
         """Return the numbered proof for `digest` as an image of `repository`."""
+        artifacts = self.of(repository, digest)
+        return self.prove_these(artifacts, repository, digest, tag=tag, now=now)
+
+    def prove_these(
+        self,
+        artifacts: Sequence[UnverifiedSignature],
+        repository: RepositoryName,
+        digest: Digest,
+        *,
+        tag: Tag | None,
+        now: dt.datetime,
+    ) -> proof.Proof:
+        """Return the proof by what `of` found."""
         return proof.verify(
             digest,
             repository=repository,
             tag=tag,
-            artifacts=self.of(repository, digest),
+            artifacts=artifacts,
             keys=self.trusted_keys.for_repository(repository),
             authorities=self.authorities.for_repository(repository),
             now=now,
@@ -74,12 +87,7 @@ class Signatures:
         for layer in cosign.tag_layers(manifest.content):
             content = self._read(repository, layer.digest)
             if content is not None:
-                yield UnverifiedSignature(
-                    format=SignatureFormat.COSIGN_TAG,
-                    content=content,
-                    signature=layer.signature,
-                    source=str(tag),
-                )
+                yield layer.artifact(content, str(tag))
 
     def _referring(
         self, repository: RepositoryName, digest: Digest

@@ -9,14 +9,18 @@ trusted for the repository: the tree restricts, keys admit.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from seawall import policy
+from seawall.flows.logged_signatures import Logged, LoggedSignatures
 from seawall.flows.pinned_trees import PinnedTrees, TreeProof
 from seawall.flows.signatures import Signatures
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
+from seawall.trust.attestations.envelope import AttestationFormat
+from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey, VerifiedSignature
 from seawall.trust.proof import Proof, Step
@@ -42,14 +46,20 @@ class Vouched:
     tree: TreeProof
     signers: tuple[policy.Signer, ...]
     """One for each signature that holds, those in the tree too."""
+    logged: tuple[tuple[int, Logged], ...] = ()
+    """What the transparency log has of them, by the number of the artifact."""
 
     @property
     def steps(self) -> tuple[NumberedStep, ...]:
-        """The whole proof, numbered through: the tree first, then each signature."""
-        parts = [
-            *(("tree", step) for step in self.tree.steps),
-            *((_part(step), step) for step in self.proof.steps),
-        ]
+        """The whole proof, numbered through: the tree, each signature, what the log has of it."""
+        parts = [*(("tree", step) for step in self.tree.steps)]
+        parts += [(_part(step), step) for step in self.proof.steps]
+        for number, found in self.logged:
+            about = f"log entry of signature {number}"
+            parts += [
+                (about, Step(number=s.number, name=s.name, is_passed=s.is_passed, detail=s.detail))
+                for s in found.proof.steps
+            ]
         return tuple(
             NumberedStep(
                 number=number,
@@ -83,36 +93,74 @@ class Vouching:
 
     signatures: Signatures
     trees: PinnedTrees
+    logged: LoggedSignatures
 
     def prove(
         self, repository: RepositoryName, digest: Digest, *, tag: Tag | None, now: dt.datetime
     ) -> Vouched:
         """Prove all that there is for `digest`, asked for by `tag` or by itself."""
-        keys = self.signatures.trusted_keys.for_repository(repository)
-        found = self.signatures.prove(repository, digest, tag=tag, now=now)
+        keys = {k.key_id: k for k in self.signatures.trusted_keys.for_repository(repository)}
+        artifacts = self.signatures.of(repository, digest)
+        found = self.signatures.prove_these(artifacts, repository, digest, tag=tag, now=now)
         tree = self.trees.prove(repository, digest, tag=tag, now=now)
-        on_hardware = frozenset(key.key_id for key in keys if key.hardware is not None)
-        signers = [_signer(signature, on_hardware) for _, signature in found.every]
-        return Vouched(proof=found, tree=tree, signers=(*signers, *_of_tree(tree, keys)))
+        signers, logged = [], []
+        for number, signature in found.every:
+            key = keys.get(signature.public_key_id)
+            entry = self.logged.prove(artifacts[number - 1], key, now=now) if key else None
+            signers.append(_signer(signature, key, entry))
+            if entry is not None:
+                logged.append((number, entry))
+        signers += _of_tree(tree, keys)
+        return Vouched(proof=found, tree=tree, signers=tuple(signers), logged=tuple(logged))
 
 
-def _signer(signature: VerifiedSignature, on_hardware: frozenset[KeyId]) -> policy.Signer:
-    return policy.Signer(
-        key_id=signature.public_key_id,
-        name=signature.key_name,
-        authority=signature.authority,
-        identity=signature.key_name if signature.authority else "",
-        is_bound_to_repository=signature.is_bound_to_repository,
-        format=policy.Format(signature.format.value),
-        signed_at=signature.signed_at,
-        is_on_hardware=signature.public_key_id in on_hardware,
+def attestation_evidence(
+    found: Sequence[VerifiedAttestation], keys: Sequence[TrustedKey]
+) -> tuple[policy.Attestation, ...]:
+    """Return what the policy is told of attestations."""
+    by_id = {key.key_id: key for key in keys}
+    return tuple(
+        policy.Attestation(
+            predicate_type=one.predicate_type,
+            signer=policy.Signer(
+                key_id=one.key_id,
+                name=one.key_name,
+                is_bound_to_repository=one.is_bound_to_repository,
+                format=_ATTESTED_IN[one.format],
+                signed_at=one.signed_at,
+                is_on_hardware=one.key_id in by_id and by_id[one.key_id].hardware is not None,
+            ),
+        )
+        for one in found
     )
 
 
-def _of_tree(tree: TreeProof, keys: Sequence[TrustedKey]) -> Iterator[policy.Signer]:
+_ATTESTED_IN: Final = {
+    AttestationFormat.COSIGN_TAG: policy.Format.COSIGN_TAG,
+    AttestationFormat.SIGSTORE_BUNDLE: policy.Format.SIGSTORE_BUNDLE,
+}
+
+
+def _signer(
+    signature: VerifiedSignature, key: TrustedKey | None, entry: Logged | None
+) -> policy.Signer:
+    return policy.Signer(
+        key_id=signature.public_key_id,
+        name=signature.key_name,
+        is_bound_to_repository=signature.is_bound_to_repository,
+        format=policy.Format(signature.format.value),
+        authority=signature.authority,
+        identity=signature.key_name if signature.authority else "",
+        signed_at=signature.signed_at,
+        is_on_hardware=key is not None and key.hardware is not None,
+        is_logged=entry is not None and entry.proof.is_valid,
+        witnesses=0 if entry is None else entry.witnesses,
+    )
+
+
+def _of_tree(tree: TreeProof, trusted: Mapping[KeyId, TrustedKey]) -> Iterator[policy.Signer]:
     if tree.state is not policy.TreeState.PROVEN:
         return
-    trusted = {key.key_id: key for key in keys}
     for key_id in dict.fromkeys(one.key_id for one in tree.signers):
         if key_id in trusted:
             key = trusted[key_id]

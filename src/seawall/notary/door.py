@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -44,9 +46,11 @@ _BY_HASH: Final = "private, max-age=2592000, immutable"
 _log = logging.getLogger(__name__)
 
 
-def routes(trees: Trees, authenticator: Authenticator) -> list[web.RouteDef]:
+def routes(
+    trees: Trees, authenticator: Authenticator, uploads: Uploads | None = None
+) -> list[web.RouteDef]:
     """Return the routes of this door. Add them before those of `distribution`."""
-    door = _Door(trees, authenticator)
+    door = _Door(trees, authenticator, uploads or Uploads())
     return [
         web.route("*", path, door.answer)
         for path in ("/v2/_trust/{rest:.*}", "/v2/{gun:.+}/_trust/{rest:.*}", paths.HEALTH)
@@ -74,10 +78,10 @@ Answer: TypeAlias = Callable[[_Call], Awaitable[web.StreamResponse]]
 
 
 class _Door:
-    def __init__(self, trees: Trees, authenticator: Authenticator) -> None:
+    def __init__(self, trees: Trees, authenticator: Authenticator, uploads: Uploads) -> None:
         self._trees = trees
         self._authenticator = authenticator
-        self._uploads = Uploads()
+        self._uploads = uploads
         pull, push, delete = Action.PULL, Action.PUSH, Action.DELETE
         self._rules: dict[tuple[Endpoint, str], tuple[Action | None, Answer]] = {
             (Endpoint.FILE, "GET"): (pull, self._file),
@@ -149,14 +153,21 @@ class _Door:
 
     async def _file(self, call: _Call) -> web.StreamResponse:
         target, trees = call.target, self._trees
+        gun, role, sha256, version = call.gun, call.role, target.sha256, target.version
+        found = trees.remembered(gun, role, sha256 or (str(version) if version else None))
+        if found is None:
+            found = await blocking.run(self._find, call)
+        if sha256 is not None:
+            return _served(found, _BY_HASH)
+        return _served(found, _CURRENT if version is None else _BY_VERSION)
+
+    def _find(self, call: _Call) -> StoredFile:
+        target, trees = call.target, self._trees
         if target.sha256 is not None:
-            find, what, cache = trees.stored_by_hash, target.sha256, _BY_HASH
-            return _served(await blocking.run(find, call.gun, call.role, what), cache)
+            return trees.stored_by_hash(call.gun, call.role, target.sha256)
         if target.version is not None:
-            number = target.version
-            found = await blocking.run(trees.stored_by_version, call.gun, call.role, number)
-            return _served(found, _BY_VERSION)
-        return _served(await blocking.run(trees.stored, call.gun, call.role), _CURRENT)
+            return trees.stored_by_version(call.gun, call.role, target.version)
+        return trees.stored(call.gun, call.role)
 
     async def _publish(self, call: _Call) -> web.StreamResponse:
         files = await self._uploads.read(call.request)
@@ -208,10 +219,15 @@ def _served(stored: StoredFile, cache: str) -> web.Response:
         headers={
             "Content-Type": "application/json",
             "Cache-Control": cache,
-            "Last-Modified": format_datetime(stored.created_at, usegmt=True),
+            "Last-Modified": _http_date(stored.created_at),
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+@functools.lru_cache(1024)
+def _http_date(moment: dt.datetime) -> str:
+    return format_datetime(moment, usegmt=True)
 
 
 def _number(text: str | None, name: str) -> int:

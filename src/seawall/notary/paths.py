@@ -7,6 +7,7 @@ Nothing is percent-decoded: no valid name or role needs it.
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +45,7 @@ class Target:
     version: int | None = None
 
 
+@functools.lru_cache(4096)
 def parse(raw_path: str) -> Target | None:
     """Return what a path without its query means; None when there is no such endpoint.
 

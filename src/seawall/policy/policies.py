@@ -11,7 +11,7 @@ from seawall.oci import patterns
 from seawall.policy.model import Mode
 from seawall.policy.rule import Rule
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
-from seawall.policy.trust_rules import InTree, Signed, TreeIntact
+from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,13 @@ class Policy:
     patterns: tuple[str, ...]
     rules: tuple[Moded, ...]
     waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def attested_types(self) -> frozenset[str]:
+        """Return the predicate types that a rule asks for."""
+        rules = [moded.rule for moded in self.rules]
+        asked = [rule for rule in rules if isinstance(rule, Attested)]
+        return frozenset(kind for rule in asked for kind in rule.types)
 
     @property
     def waived_until(self) -> Mapping[str, dt.datetime]:

@@ -14,6 +14,7 @@ from yarl import URL
 
 from seawall.ingress import server
 from seawall.notary import routes
+from seawall.notary.parts import Uploads
 from seawall.testing.callers import FakeAuthenticator
 from seawall.trust.trees import Trees
 from seawall.trust.tuf.names import Gun
@@ -93,11 +94,11 @@ def multipart(files: Mapping[str, bytes]) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def serve_notary(trees: Trees) -> AsyncIterator[NotaryDoor]:
+async def serve_notary(trees: Trees, uploads: Uploads | None = None) -> AsyncIterator[NotaryDoor]:
     """Serve these trees for as long as the block runs."""
     callers = FakeAuthenticator()
     app = web.Application()
-    app.add_routes(routes(trees, callers))
+    app.add_routes(routes(trees, callers, uploads))
     async with (
         server.serve(app, host="127.0.0.1", port=0, ssl_context=None) as listening,
         aiohttp.ClientSession() as session,

@@ -30,7 +30,8 @@ from seawall.testing.page_samples import (
     ago,
     digest_of,
 )
-from seawall.web import limits, views
+from seawall.testing.trust_samples import TRUST_PAGE
+from seawall.web import limits, trust_views, views
 from seawall.web.ports import Viewer
 from seawall.web.views import Counts, Severity
 
@@ -55,6 +56,7 @@ class SamplePages:
     packages: tuple[views.Package, ...] = PACKAGES
     findings: tuple[views.Finding, ...] = FINDINGS
     log: tuple[views.Event, ...] = EVENTS
+    trust_page: trust_views.TrustPage = TRUST_PAGE
     viewers: list[Viewer] = field(default_factory=list)
 
     def overview(self, viewer: Viewer, query: views.ListQuery) -> views.Overview:
@@ -83,6 +85,10 @@ class SamplePages:
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )
         return replace(page, scan=scan)
+
+    def trust(self, viewer: Viewer, repository: str) -> trust_views.TrustPage | None:
+        self.viewers.append(viewer)
+        return self.trust_page if repository == self.trust_page.repository else None
 
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:
         if not viewer.is_administrator:

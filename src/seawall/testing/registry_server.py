@@ -1,4 +1,6 @@
-"""The whole registry door in a process of its own, with real users and tokens, over plain HTTP.
+"""The doors of registry and content trust in a process of its own, over plain HTTP.
+
+With real users and tokens.
 
     python -m seawall.testing.registry_server DIRECTORY PORT [RESERVE_BYTES]
 
@@ -22,6 +24,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from seawall import notary
 from seawall.blobs.filesystem import RESERVE_BYTES, FilesystemBlobs
 from seawall.core import actor as actors
 from seawall.core.clock import SystemClock
@@ -40,6 +43,8 @@ from seawall.registry import Registry
 from seawall.store import Database
 from seawall.testing.callers import cheap_passwords
 from seawall.testing.databases import fresh_database
+from seawall.trust.server_keys import ServerKeys
+from seawall.trust.trees import Trees
 
 USER: Final = "alice"
 PASSWORD: Final = "correct horse battery"  # noqa: S105
@@ -52,8 +57,8 @@ _OPERATOR: Final = actors.operator("test")
 def application(
     directory: Path, database: Database, address: str, reserve_bytes: int = RESERVE_BYTES
 ) -> web.Application:
-    """Compose registry and token service as the web process does; `address` is host:port."""
-    clock = SystemClock()
+    """Compose the doors as the web process does; `address` is host:port."""
+    clock, hosts = SystemClock(), frozenset({address})
     users = Users(database, clock, hashing=cheap_passwords())
     grants = Grants(database, clock)
     with contextlib.suppress(ConflictError):
@@ -71,11 +76,17 @@ def application(
         tokens=tokens, grants=grants, realm=f"http://{address}/token", service=SERVICE
     )
     service = TokenService(
-        credentials=Credentials(users, clock), grants=grants, tokens=tokens, service=SERVICE
+        credentials=Credentials(users, clock),
+        grants=grants,
+        tokens=tokens,
+        service=SERVICE,
+        hosts=hosts,
     )
+    keys = ServerKeys.open(directory)
     blobs = FilesystemBlobs(directory / "store", clock=clock, reserve_bytes=reserve_bytes)
     app = web.Application()
     app.add_routes(token_routes(service))
+    app.add_routes(notary.routes(Trees(database, clock, keys, hosts=hosts), authenticator))
     app.add_routes(routes(Registry(database, blobs, clock), authenticator))
     return app
 

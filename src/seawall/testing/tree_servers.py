@@ -16,6 +16,7 @@ from seawall.testing.clocks import FakeClock
 from seawall.testing.databases import fresh_database
 from seawall.testing.publishing import Publisher
 from seawall.testing.signatures import new_key
+from seawall.trust.at_rest import SealingKey
 from seawall.trust.keys import PrivateKey
 from seawall.trust.server_keys import HELD_ROLES, ServerKeys
 from seawall.trust.trees import Trees
@@ -40,7 +41,7 @@ class TreeServer:
 
     @property
     def keys(self) -> ServerKeys:
-        return ServerKeys(SEALING_KEY)
+        return ServerKeys(SealingKey(SEALING_KEY))
 
     def trees(self, clock: Clock | None = None) -> Trees:
         """Return the trees as one more process sees them."""

@@ -61,13 +61,14 @@ class Person:
         env = {"DOCKER_HOST": engine.host, "DOCKER_CONTENT_TRUST": "1"}
         return self.run(program, *words, check=check, env=env)
 
-    def notary(self, *words: str, check: bool = True) -> Done:
+    def notary(self, *words: str, check: bool = True, stdin: str = "") -> Done:
         """Run the stock notary client against the registry's own origin."""
         where = ("-s", f"https://{self.host}", "-d", str(self.home / ".docker" / "trust"))
         trusting = ("--tlscacert", str(self.home / "ca.crt"))
         pair = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
         env = {"NOTARY_AUTH": pair} if self.name else {}
-        return self.run(str(CLIENTS / "notary"), *where, *trusting, *words, check=check, env=env)
+        command = (str(CLIENTS / "notary"), *where, *trusting, *words)
+        return self.run(*command, check=check, env=env, stdin=stdin)
 
     def forget(self) -> None:
         """Drop what the clients remember of all trees; keys stay."""

@@ -31,6 +31,9 @@ class Walk:
     renew_at: dt.datetime | None
     """When the server should sign its own statements anew; None when it cannot."""
 
+    def is_due(self, now: dt.datetime) -> bool:
+        return self.renew_at is not None and self.renew_at <= now
+
 
 class TreeCache:
     """The walks of trees, and their files by hash. Thread-safe; bounded in bytes and number."""
@@ -39,21 +42,25 @@ class TreeCache:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._files: OrderedDict[Place, StoredFile] = OrderedDict()
-        self._walks: OrderedDict[Gun, Walk] = OrderedDict()
+        self._walks: OrderedDict[Gun, tuple[Walk, int | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def walk(self, gun: Gun, change: int) -> Walk | None:
         """Return the walk of `gun` in the state `change`."""
         with self._lock:
-            walk = self._walks.get(gun)
-            if walk is None or walk.change != change:
-                return None
-            self._walks.move_to_end(gun)
-            return walk
+            walk, _ = self._walks.get(gun, (None, None))
+            return walk if walk is not None and walk.change == change else None
 
-    def keep_walk(self, gun: Gun, walk: Walk) -> None:
+    def fresh_walk(self, gun: Gun, seen: int) -> Walk | None:
+        """Return the walk of `gun` if it was kept with the number `seen`."""
         with self._lock:
-            self._walks[gun] = walk
+            walk, then = self._walks.get(gun, (None, None))
+            return walk if then == seen else None
+
+    def keep_walk(self, gun: Gun, walk: Walk, seen: int | None) -> None:
+        """Keep a walk, with the number of `store.watching` before it was found to be true."""
+        with self._lock:
+            self._walks[gun] = (walk, seen)
             self._walks.move_to_end(gun)
             while len(self._walks) > MAX_TREES:
                 self._walks.popitem(last=False)

@@ -177,3 +177,21 @@ class CheckpointCosigned(audit.Event, frozen=True, kw_only=True):
 
     witness: str
     size: int
+
+
+class TreeSignatureAdded(audit.Event, frozen=True, kw_only=True):
+    """A file that waits for its threshold got a signature. `waits_for` is how many it lacks."""
+
+    gun: str
+    role: str
+    version: int
+    key_ids: tuple[str, ...]
+    waits_for: int
+
+
+class TreeChangeWithdrawn(audit.Event, frozen=True, kw_only=True):
+    """A file that waited for signatures waits no longer, and was not published."""
+
+    gun: str
+    role: str
+    version: int

@@ -8,57 +8,45 @@ be swapped. Every key that was ever issued is remembered: a root may name any of
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from seawall.core import clock, files
-from seawall.core.errors import IntegrityError, UnavailableError
-from seawall.trust import _sql
+from seawall.core import clock
+from seawall.trust import _sql, at_rest
+from seawall.trust.at_rest import SealingKey
 from seawall.trust.tuf import build
 from seawall.trust.tuf.build import TufSigner
 from seawall.trust.tuf.names import SNAPSHOT, TIMESTAMP, Gun, Role
 
-SEALING_KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 HELD_ROLES: Final = (SNAPSHOT, TIMESTAMP)
 
 
 class ServerKeys:
     """Issues and opens the server's keys, inside the caller's transaction."""
 
-    def __init__(self, sealing_key: bytes) -> None:
-        self._cipher = ChaCha20Poly1305(sealing_key)
+    def __init__(self, sealing: SealingKey) -> None:
+        self._sealing = sealing
 
     @classmethod
-    def open(cls, path: Path) -> ServerKeys:
-        """Read the sealing key at `path`; create it, readable by its owner alone, if missing."""
-        content = files.read_or_create_private(path, lambda: secrets.token_bytes(SEALING_KEY_BYTES))
-        if len(content) != SEALING_KEY_BYTES:
-            raise UnavailableError(
-                f"{path.name} is not a key of {SEALING_KEY_BYTES} bytes",
-                remedy="restore it from the backup of the state directory",
-            )
-        return cls(content)
+    def open(cls, folder: Path) -> ServerKeys:
+        """Use the sealing key in `folder`, which is made when it is missing."""
+        return cls(SealingKey.open(folder / at_rest.FILE_NAME))
 
     def issue(self, connection: sa.Connection, gun: Gun, role: Role, now: dt.datetime) -> TufSigner:
         """Make a key for `role`, remember it and return it."""
         private = ed25519.Ed25519PrivateKey.generate()
         signer = build.ed25519_signer(private)
-        place = _place(gun, role, signer.key.key_id)
-        nonce = secrets.token_bytes(NONCE_BYTES)
+        purpose = _purpose(gun, role, signer.key.key_id)
         connection.execute(
             sa.insert(_sql.tuf_keys).values(
                 gun=gun,
                 role=role,
                 key_id=signer.key.key_id,
-                sealed=nonce + self._cipher.encrypt(nonce, private.private_bytes_raw(), place),
+                sealed=self._sealing.seal(private.private_bytes_raw(), purpose=purpose),
                 created_at=clock.to_text(now),
             )
         )
@@ -71,19 +59,11 @@ class ServerKeys:
         found: dict[Role, list[TufSigner]] = {role: [] for role in HELD_ROLES}
         for row in connection.execute(query):
             role = Role.parse(row.role)
-            place = _place(gun, role, row.key_id)
-            found[role].append(self._opened(bytes(row.sealed), place))
+            purpose = _purpose(gun, role, row.key_id)
+            private = self._sealing.unseal(bytes(row.sealed), purpose=purpose)
+            key = ed25519.Ed25519PrivateKey.from_private_bytes(private)
+            found[role].append(build.ed25519_signer(key))
         return {role: tuple(signers) for role, signers in found.items()}
-
-    def _opened(self, sealed: bytes, place: bytes) -> TufSigner:
-        try:
-            private = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)
-        except InvalidTag as error:
-            raise IntegrityError(
-                "a key that this server holds does not open",
-                remedy="restore the sealing key of trust from the backup of the state directory",
-            ) from error
-        return build.ed25519_signer(ed25519.Ed25519PrivateKey.from_private_bytes(private))
 
 
 def forget(connection: sa.Connection, gun: Gun) -> None:
@@ -91,5 +71,5 @@ def forget(connection: sa.Connection, gun: Gun) -> None:
     connection.execute(sa.delete(_sql.tuf_keys).where(_sql.tuf_keys.c.gun == gun))
 
 
-def _place(gun: Gun, role: Role, key_id: str) -> bytes:
-    return f"{gun}\n{role}\n{key_id}".encode()
+def _purpose(gun: Gun, role: Role, key_id: str) -> str:
+    return f"tree key\n{gun}\n{role}\n{key_id}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 
@@ -22,6 +22,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from seawall.store import Database
+from seawall.store.watching import Watch
 from seawall.trust import _tree_rows as rows
 from seawall.trust import _tree_writing as writing
 from seawall.trust import server_keys
@@ -41,6 +42,8 @@ __all__ = ["Change", "StoredFile", "Trees"]
 MAX_CHANGES: Final = 1_000
 """In one answer of the change feed."""
 
+Find: TypeAlias = Callable[[sa.Connection], StoredFile | None]
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,26 +58,37 @@ class Trees:
         self._keys = keys
         self._hosts = hosts
         self._cache = TreeCache()
+        self._watch = Watch(database)
 
     def publish(self, gun: Gun, files: Mapping[str, bytes], *, actor: Actor) -> None:
         """Store an upload, all of it or nothing; `files` maps roles to metadata.
 
         Raises UpdateRefusedError, or ForeignNameError.
         """
+        with self._database.write() as connection:
+            self.publish_in(connection, gun, files, actor=actor)
+
+    def publish_in(
+        self, connection: sa.Connection, gun: Gun, files: Mapping[str, bytes], *, actor: Actor
+    ) -> None:
+        """Like `publish`, inside the caller's transaction; what is refused has written nothing."""
         self.require_ours(gun)
         uploads = rules.parse(files)
-        with self._database.write() as connection:
-            now = self._clock.now()
-            stored = rows.tree(connection, gun)
-            held = self._keys.held(connection, gun)
-            floors = rows.floors(connection, gun)
-            accepted = rules.judge(
-                gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
-            )
-            made = writing.completed(accepted.tree, floors, held, now)
-            writing.store(connection, gun, (*accepted.files, *made), now)
-            for event in writing.events_of(gun, accepted.files, stored, made[-1]):
-                audit.record(connection, event, actor=actor, at=now)
+        now = self._clock.now()
+        stored = rows.tree(connection, gun)
+        held = self._keys.held(connection, gun)
+        floors = rows.floors(connection, gun)
+        accepted = rules.judge(
+            gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
+        )
+        made = writing.completed(accepted.tree, floors, held, now)
+        writing.store(connection, gun, (*accepted.files, *made), now)
+        for event in writing.events_of(gun, accepted.files, stored, made[-1]):
+            audit.record(connection, event, actor=actor, at=now)
+
+    def files_in(self, connection: sa.Connection, gun: Gun) -> Mapping[Role, File]:
+        """Return every file of the tree as this transaction sees it; none: there is no tree."""
+        return rows.tree(connection, gun)
 
     def current(self, gun: Gun, role: Role) -> File:
         """Return a role's file as the tree has it now. Raises NotFoundError."""
@@ -127,31 +141,26 @@ class Trees:
 
     def stored(self, gun: Gun, role: Role) -> StoredFile:
         """Like `current`, unparsed, and mostly from memory."""
-        with self._database.read() as connection:
-            walk = self._walk(connection, gun)
-            is_due = walk.renew_at is not None and walk.renew_at <= self._clock.now()
-            if not is_due:
-                return self._file(connection, gun, role, walk)
-        self._renew(gun)
-        with self._database.read() as connection:
-            return self._file(connection, gun, role, self._walk(connection, gun))
+        return self._look(gun, role, None, None)
 
     def stored_by_hash(self, gun: Gun, role: Role, sha256: str) -> StoredFile:
         """Like `by_hash`, unparsed, and mostly from memory."""
-        with self._database.read() as connection:
-            change = rows.newest_change(connection, gun)
-            return self._kept(
-                (gun, change, role, sha256), lambda: rows.by_hash(connection, gun, role, sha256)
-            )
+        return self._look(gun, role, sha256, lambda c: rows.by_hash(c, gun, role, sha256))
 
     def stored_by_version(self, gun: Gun, role: Role, version: int) -> StoredFile:
         """Like `by_version`, unparsed, and mostly from memory."""
-        with self._database.read() as connection:
-            change = rows.newest_change(connection, gun)
-            return self._kept(
-                (gun, change, role, f"{version}"),
-                lambda: rows.by_version(connection, gun, role, version),
-            )
+        return self._look(gun, role, str(version), lambda c: rows.by_version(c, gun, role, version))
+
+    def remembered(self, gun: Gun, role: Role, name: str | None = None) -> StoredFile | None:
+        """Return what is in memory and certainly still so; None means: ask the database.
+
+        `name` is a hash or a version, None for the current file. Does not block.
+        """
+        seen = self._watch.number()
+        walk = None if seen is None else self._cache.fresh_walk(gun, seen)
+        if walk is None or walk.is_due(self._clock.now()):
+            return None
+        return self._cache.file((gun, walk.change, role, name or walk.hashes.get(role, "")))
 
     def public_key(self, gun: Gun, role: Role, *, actor: Actor) -> TufKey:
         """Return the server's key for a snapshot or timestamp; make one if there is none.
@@ -210,37 +219,40 @@ class Trees:
                 remedy="use " + " or ".join(sorted(self._hosts)),
             )
 
-    def _walk(self, connection: sa.Connection, gun: Gun) -> Walk:
+    def _look(self, gun: Gun, role: Role, name: str | None, find: Find | None) -> StoredFile:
+        for is_last in (False, True):
+            seen = self._watch.number()
+            with self._database.read() as connection:
+                walk = self._walk(connection, gun, seen)
+                if is_last or find is not None or not walk.is_due(self._clock.now()):
+                    place = (gun, walk.change, role, name or walk.hashes.get(role, ""))
+                    return self._kept(connection, place, find)
+            self._renew(gun)
+        raise AssertionError
+
+    def _walk(self, connection: sa.Connection, gun: Gun, seen: int | None) -> Walk:
         change = rows.newest_change(connection, gun)
         walk = self._cache.walk(gun, change)
-        if walk is not None:
-            return walk
-        tree = rows.tree(connection, gun)
-        if not tree:
-            raise _unknown(gun, ROOT)
-        held = writing.ids_of(self._keys.held(connection, gun))
-        walk = Walk(
-            change=change,
-            hashes={role: file.sha256 for role, file in tree.items()},
-            renew_at=writing.renewal(tree, held),
-        )
-        self._cache.keep_walk(gun, walk)
+        if walk is None:
+            tree = rows.tree(connection, gun)
+            if not tree:
+                raise _unknown(gun, ROOT)
+            held = writing.ids_of(self._keys.held(connection, gun))
+            walk = Walk(
+                change=change,
+                hashes={role: file.sha256 for role, file in tree.items()},
+                renew_at=writing.renewal(tree, held),
+            )
+        self._cache.keep_walk(gun, walk, seen)
         return walk
 
-    def _file(self, connection: sa.Connection, gun: Gun, role: Role, walk: Walk) -> StoredFile:
-        if role not in walk.hashes:
-            raise _unknown(gun, role)
-        sha256 = walk.hashes[role]
-        return self._kept(
-            (gun, walk.change, role, sha256), lambda: rows.by_hash(connection, gun, role, sha256)
-        )
-
-    def _kept(self, place: Place, find: Callable[[], StoredFile | None]) -> StoredFile:
+    def _kept(self, connection: sa.Connection, place: Place, find: Find | None) -> StoredFile:
+        gun, _, role, name = place
         stored = self._cache.file(place)
         if stored is None:
-            stored = find()
+            stored = find(connection) if find else rows.by_hash(connection, gun, role, name)
             if stored is None:
-                raise _unknown(place[0], place[2])
+                raise _unknown(gun, role)
             self._cache.keep_file(place, stored)
         return stored
 

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seawall.web import views
+from seawall.web import trust_views, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,42 @@ def for_image(page: views.ImagePage) -> tuple[Command, ...]:
         *_cosign(page.signatures),
         Command(title="Vouch for it", line='seawall sign "$IMAGE"'),
         Command(title="The report as JSON", line='seawall scan --json "$IMAGE"'),
+    )
+
+
+def for_trust(page: trust_views.TrustPage) -> tuple[Command, ...]:
+    """Return the commands with which a reader checks what this page says, program by program."""
+    repository = f"{page.registry}/{page.repository}"
+    tag = page.tags[0].name if page.tags else "TAG"
+    image = shlex.quote(f"{repository}:{tag}")
+    file = f"./{page.keys[0].name}.pub" if page.keys else "./KEY.pub"
+    key = shlex.quote(file)
+    return (
+        Command(title="The image, for the lines below", line=f"IMAGE={image}"),
+        Command(title="Seawall: the whole proof, step by step", line='seawall verify "$IMAGE"'),
+        Command(title="Seawall: may it run, and why", line='seawall explain "$IMAGE"'),
+        Command(
+            title="docker up to 28: pull only what the tree names",
+            line='DOCKER_CONTENT_TRUST=1 docker pull "$IMAGE"',
+        ),
+        Command(
+            title="docker up to 28: who signed which tag",
+            line=_line("docker", "trust", "inspect", "--pretty", repository),
+        ),
+        Command(
+            title="cosign, with a signer's public key",
+            line=f'cosign verify --insecure-ignore-tlog --key {key} "$IMAGE"',
+        ),
+        Command(
+            title="cosign 3, with the proof that the log has it",
+            line=f"curl -fsS https://{page.registry}/api/trusted_root.json -o trusted_root.json\n"
+            f'cosign verify --trusted-root trusted_root.json --key {key} "$IMAGE"',
+        ),
+        Command(title="notation, by its own trust policy", line='notation verify "$IMAGE"'),
+        Command(
+            title="skopeo, by its own policy.json",
+            line='skopeo copy --policy policy.json docker://"$IMAGE" dir:checked',
+        ),
     )
 
 

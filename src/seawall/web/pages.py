@@ -68,6 +68,7 @@ def routes(
         web.get("/", _for_session(site, _overview)),
         web.get("/audit", _for_session(site, _audit)),
         web.get("/images/{repository:.+}/-/{target}", _for_session(site, _image)),
+        web.get("/trust/{repository:.+}", _for_session(site, _trust)),
     ]
 
 
@@ -119,6 +120,26 @@ async def _image(site: _Site, request: web.Request, session: Session) -> web.Res
         target=target,
         query=query,
         commands=commands.for_image(page),
+    )
+
+
+async def _trust(site: _Site, request: web.Request, session: Session) -> web.Response:
+    try:
+        repository = RepositoryName.parse(request.match_info["repository"])
+    except InvalidInputError as error:
+        raise NotFoundError("no repository can have that name", remedy=error.remedy) from error
+    page = await blocking.run(site.pages.trust, _viewer(session), repository)
+    if page is None:
+        raise NotFoundError(
+            f"there is no repository {repository}, or you may not see it",
+            remedy="check the name, or ask for the right to pull from it",
+        )
+    return rendering.render(
+        "trust.html",
+        session=session,
+        now=site.clock.now(),
+        page=page,
+        commands=commands.for_trust(page),
     )
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from seawall.core.actor import Actor
 from seawall.identity.sessions import Session
-from seawall.web import views
+from seawall.web import trust_views, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,10 @@ class Pages(Protocol):
         `repository` and `target` are well-formed. None: there is no such image, or the viewer may
         not know that there is.
         """
+        ...
+
+    def trust(self, viewer: Viewer, repository: str) -> trust_views.TrustPage | None:
+        """Return who vouches for the repository; None as for `image`."""
         ...
 
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:

@@ -88,6 +88,11 @@ def image_url(repository: str, target: str) -> str:
     return f"/images/{quote(repository)}/-/{quote(target, safe=':')}"
 
 
+def trust_url(repository: str) -> str:
+    """Return the path of the page about who vouches for a repository."""
+    return f"/trust/{quote(repository)}"
+
+
 def is_https(address: str) -> bool:
     """Tell whether a link from outside may be followed: https, with a host, and no login in it."""
     if not address.startswith("https://") or not address.isascii() or re.search(r"[\s\\]", address):
@@ -120,6 +125,7 @@ def _environment() -> jinja2.Environment:
         "ago": ago,
         "asset": assets.url,
         "image_url": image_url,
+        "trust_url": trust_url,
         "parameters": queries.without_empty,
         "Severity": views.Severity,
         "Outcome": views.Outcome,

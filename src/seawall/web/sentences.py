@@ -30,11 +30,13 @@ from seawall.trust.events import (
     RootUnpinned,
     SignatureLogged,
     TreeAdvanced,
+    TreeChangeWithdrawn,
     TreeDeleted,
     TreeKeyIssued,
     TreePublished,
     TreeRefreshed,
     TreeRefused,
+    TreeSignatureAdded,
     TreeTagsChanged,
     WitnessAccepted,
     WitnessDropped,
@@ -174,6 +176,17 @@ def _(event: TreeAdvanced) -> str:
 @of.register
 def _(event: TreeRefused) -> str:
     return f"refused the tree at the step {_cut(event.step)}: {_cut(event.why)}"
+
+
+@of.register
+def _(event: TreeSignatureAdded) -> str:
+    lacks = f", which lacks {event.waits_for} more" if event.waits_for else ""
+    return f"added a signature to {_cut(event.role)} version {event.version}{lacks}"
+
+
+@of.register
+def _(event: TreeChangeWithdrawn) -> str:
+    return f"withdrew the change of {_cut(event.role)} version {event.version}"
 
 
 @of.register

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
 from seawall.oci.names import Tag
+from seawall.store import Database
 from seawall.testing.publishing import as_upload
 from seawall.testing.signatures import new_key
 from seawall.testing.tree_servers import ADA, GUN, TreeServer
@@ -20,8 +21,8 @@ from seawall.trust.tuf.names import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> TreeServer:
-    return TreeServer.in_folder(tmp_path)
+def server(database: Database) -> TreeServer:
+    return TreeServer(database=database)
 
 
 def prove(server: TreeServer, tag: str, text: str) -> chain.ChainProof:
@@ -190,3 +191,28 @@ def test_foreign_names_are_refused(server: TreeServer) -> None:
         server.trees().public_key(foreign, TIMESTAMP, actor=ADA)
     with pytest.raises(ForeignNameError):
         server.trees().publish(foreign, {"root": b"{}"}, actor=ADA)
+
+
+def test_of_publishers_at_once_one_wins_each_version(server: TreeServer) -> None:
+    owner = server.publisher()
+    server.trees().publish(GUN, owner.first({"v1": "one"}), actor=ADA)
+    uploads = []
+    for number in range(8):
+        owner.versions[TARGETS] = 1 + number // 4  # four compete for version 2, four for 3
+        uploads.append(as_upload(owner.targets({"v1": f"by {number}"})))
+
+    def publish(upload: dict[str, bytes]) -> bool:
+        try:
+            server.trees().publish(GUN, upload, actor=ADA)
+        except UpdateRefusedError:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(len(uploads)) as pool:
+        won = [n for n, is_done in enumerate(pool.map(publish, uploads)) if is_done]
+    trees = server.trees()
+    assert sum(number >= 4 for number in won) == 1
+    assert sum(number < 4 for number in won) <= 1
+    assert prove(server, "v1", f"by {max(won)}").is_valid
+    assert len(won) + 1 == trees.current(GUN, TIMESTAMP).version
+    assert len(won) + 1 == len(trees.changes(GUN, after=0, count=100))

@@ -102,6 +102,12 @@ def with_signatures(file: File, more: Sequence[Signature]) -> File:
     return _join(file.role, file.signed_bytes, list(by_key.values()))
 
 
+def with_signatures_alone(file: File, signatures: Sequence[Signature]) -> File:
+    """Replace the signatures of a file; the last one by each key counts."""
+    by_key = {one.key_id: one for one in signatures}
+    return _join(file.role, file.signed_bytes, list(by_key.values()))
+
+
 def to_json(body: Body) -> dict[str, Json]:
     """Return what is signed, as JSON."""
     head: dict[str, Json] = {

@@ -1,7 +1,7 @@
 """`HousePages`: the pages' port over the real rooms. It joins the readers and passes on.
 
-It reads and never writes. Every list is bounded, every page makes a bounded number of queries, and
-nothing leaves here that the viewer could not pull.
+It reads; all that it writes is what proofs remember of trees. Every list is bounded, every page
+makes a bounded number of queries, and nothing leaves here that the viewer could not pull.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from seawall.scan.advisories import Advisories
 from seawall.scan.feeds import Feed
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.trust.pending import PendingFiles
 from seawall.trust.trusted import TrustedKeys
-from seawall.web import views
+from seawall.web import trust_views, views
 from seawall.web.ports import Viewer
 from seawall.web.reading import engines, log
 from seawall.web.reading.containers import Running
@@ -33,6 +34,7 @@ from seawall.web.reading.image import ImageReader
 from seawall.web.reading.images import Images
 from seawall.web.reading.refusals import Refusals
 from seawall.web.reading.sight import Sight
+from seawall.web.reading.trust import TrustReader
 from seawall.web.reading.verdicts import Verdicts
 
 
@@ -48,6 +50,7 @@ class HousePages:
     receipts: Receipts
     grants: Grants
     trusted_keys: TrustedKeys
+    pending: PendingFiles
     clock: Clock
     hosts: tuple[str, ...]
     """`host:port` under every name by which this registry is reached; the first is shown."""
@@ -116,6 +119,18 @@ class HousePages:
             host=self.hosts[0],
         )
         return reader.read(RepositoryName(repository), target, query)
+
+    def trust(self, viewer: Viewer, repository: str) -> trust_views.TrustPage | None:
+        """Return who vouches for a repository; None when there is none that `viewer` may pull."""
+        if not Sight.of(viewer, self.grants).sees(repository):
+            return None
+        reader = TrustReader(
+            registry=self.registry,
+            vouching=self.judge.vouching,
+            pending=self.pending,
+            clock=self.clock,
+        )
+        return reader.read(RepositoryName(repository), self.hosts[0])
 
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:
         """Return a page of the log. Raises DeniedError for who is no administrator."""

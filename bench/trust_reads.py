@@ -1,0 +1,239 @@
+"""Reads of content trust against Debian's notary-server, on this machine, in turns.
+
+    python bench/trust_reads.py [--rounds 3] [--tags 100] [--json FILE]
+
+Measured: rates over 32 connections and CPU of the server for what a client asks for when it pulls:
+timestamp.json, the snapshot and the targets by hash. Seawall asks for tokens and keeps everything
+in its database, durable; notary-server runs without authentication, all in memory, log at errors.
+Plain HTTP on both sides. Rates depend on the machine and its load; ratios and CPU less so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from seawall.core.clock import SystemClock
+from seawall.testing.notary_doors import BOUNDARY, multipart
+from seawall.testing.publishing import Publisher
+from seawall.testing.registry_server import PASSWORD, SERVICE, USER, free_port, registry_process
+from seawall.testing.trusting import CLIENTS
+from seawall.trust.server_keys import HELD_ROLES
+from seawall.trust.tuf import keys
+from seawall.trust.tuf.names import Gun
+
+CONNECTIONS = 32
+RATE_SECONDS = 5.0
+NAME = "bench/app"
+
+
+@dataclass
+class Server:
+    name: str
+    address: str
+    pid: int
+    headers: dict[str, str]
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def gun(self) -> Gun:
+        return Gun(f"{self.address}/{NAME}")
+
+    def cpu(self) -> float:
+        """CPU seconds of the process so far."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+    def note(self, figure: str, value: float) -> None:
+        self.figures.setdefault(figure, []).append(value)
+
+    def path(self, name: str) -> str:
+        return f"/v2/{self.gun}/_trust/tuf/{name}"
+
+    def call(self, method: str, name: str, body: bytes = b"", **headers: str) -> bytes:
+        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection.request(method, self.path(name), body=body, headers=self.headers | headers)
+        response = connection.getresponse()
+        content = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{self.name}: {method} {name}: {response.status} {content!r}")
+        return content
+
+    def publish(self, tags: int) -> None:
+        """Publish a tree as a stock `docker push` does."""
+        asked = {
+            role: keys.parse_public_file(self.call("GET", f"{role}.key")) for role in HELD_ROLES
+        }
+        owner = Publisher(gun=self.gun, clock=SystemClock(), server=asked)
+        upload = owner.first({f"v{number}": f"image {number}" for number in range(tags)})
+        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+        self.call("POST", "", multipart(upload), **kind)
+
+    def rate(self, what: str, name: str) -> None:
+        lines = [f"GET {self.path(name)} HTTP/1.1", f"Host: {self.address}"]
+        lines += [f"{key}: {value}" for key, value in self.headers.items()]
+        cpu = self.cpu()
+        times = uvloop.run(load(self.address, ("\r\n".join(lines) + "\r\n\r\n").encode()))
+        self.note(f"{what}, per s", len(times) / RATE_SECONDS)
+        self.note(f"{what}, server CPU ms", 1000 * (self.cpu() - cpu) / len(times))
+        self.note(f"{what}, p99 ms", 1000 * sorted(times)[len(times) * 99 // 100])
+
+
+async def load(address: str, request: bytes) -> list[float]:
+    """Send the request over many connections, one after the other on each; return the times."""
+    host, _, port = address.partition(":")
+    times: list[float] = []
+    deadline = time.perf_counter() + RATE_SECONDS
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while (began := time.perf_counter()) < deadline:
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if not head.startswith(b"http/1.1 200"):
+                raise RuntimeError(head.decode())
+            if b"content-length: " in head:
+                length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
+            else:
+                await read_chunks(reader)
+            times.append(time.perf_counter() - began)
+        writer.close()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CONNECTIONS):
+            group.create_task(one())
+    return times
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> None:
+    while (size := int(await reader.readuntil(b"\r\n"), 16)) > 0:
+        await reader.readexactly(size + 2)
+    await reader.readexactly(2)
+
+
+@contextlib.contextmanager
+def notary_server(directory: Path) -> Iterator[Server]:
+    port = free_port()
+    directory.mkdir()
+    config = directory / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "server": {"http_addr": f"127.0.0.1:{port}"},
+                "trust_service": {"type": "local"},
+                "logging": {"level": "error"},
+                "storage": {"backend": "memory"},
+            }
+        )
+    )
+    process = subprocess.Popen(
+        [str(CLIENTS / "notary-server"), f"-config={config}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_answering(port)
+        yield Server("notary-server", f"localhost:{port}", process.pid, {})
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def seawall(directory: Path) -> Iterator[Server]:
+    with registry_process(directory) as running:
+        token = token_of(running.address)
+        headers = {"Authorization": f"Bearer {token}"}
+        yield Server("seawall", running.address, running.process.pid, headers)
+
+
+def token_of(address: str) -> str:
+    scope = f"repository:{address}/{NAME}:pull,push"
+    proof = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    request = urllib.request.Request(
+        f"http://{address}/token?service={SERVICE}&scope={scope}",
+        headers={"Authorization": f"Basic {proof}"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)["token"]
+
+
+def wait_answering(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://localhost:{port}/_notary_server/health"):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def run_round(server: Server) -> None:
+    server.rate("timestamp", "timestamp.json")
+    timestamp = json.loads(server.call("GET", "timestamp.json"))
+    snapshot = hex_of(timestamp["signed"]["meta"]["snapshot"])
+    server.rate("snapshot by hash", f"snapshot.{snapshot}.json")
+    targets = hashlib.sha256(server.call("GET", "targets.json")).hexdigest()
+    server.rate("targets by hash", f"targets.{targets}.json")
+
+
+def hex_of(meta: dict[str, dict[str, str]]) -> str:
+    return base64.b64decode(meta["hashes"]["sha256"]).hex()
+
+
+def report(seawall: Server, peer: Server) -> None:
+    print(f"{'':34}{seawall.name:>14}{peer.name:>18}{'ratio':>9}")
+    for figure in seawall.figures:
+        ours, theirs = (statistics.median(one.figures[figure]) for one in (seawall, peer))
+        ratio = f"{ours / theirs:.2f}" if theirs else "-"
+        print(f"{figure:34}{ours:14.3f}{theirs:18.3f}{ratio:>9}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tags", type=int, default=100)
+    parser.add_argument("--json", type=Path, help="write every figure of every round here")
+    args = parser.parse_args()
+    if not (CLIENTS / "notary-server").exists():
+        parser.exit(1, "needs notary-server: tools/clients.sh .cache/clients notary-server\n")
+    with (
+        tempfile.TemporaryDirectory(prefix="seawall-bench-") as folder,
+        contextlib.ExitStack() as stack,
+    ):
+        ours = stack.enter_context(seawall(Path(folder) / "seawall"))
+        peer = stack.enter_context(notary_server(Path(folder) / "peer"))
+        for server in (ours, peer):
+            server.publish(args.tags)
+        for number in range(args.rounds):
+            # In turns, and not always in the same order.
+            for server in (ours, peer) if number % 2 else (peer, ours):
+                run_round(server)
+        report(ours, peer)
+        if args.json:
+            args.json.write_text(
+                json.dumps({one.name: one.figures for one in (ours, peer)}, indent=1)
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Which signatures stand in the transparency log, proven from what the bundle itself carries.
+
+Only bundles carry such a proof. The log that is believed is this installation's own; how many
+witnesses saw an entry is counted on the newest checkpoint that was co-signed, in which the entry is
+proven too. What cannot be proven is not there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seawall.core.errors import SeawallError
+from seawall.trust import bundle, keys
+from seawall.trust.log import entries, merkle, notes, verify
+from seawall.trust.log.transparency import TransparencyLog
+from seawall.trust.log.verify import LogProof
+from seawall.trust.log.witnesses import Witnesses
+from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """The proof that a signature is in the log, and how many different witnesses saw it."""
+
+    proof: LogProof
+    witnesses: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedSignatures:
+    """Looks signatures up in the log. Every method blocks."""
+
+    log: TransparencyLog
+    witnesses: Witnesses
+
+    def prove(
+        self, artifact: UnverifiedSignature, signer: TrustedKey, *, now: dt.datetime
+    ) -> Logged | None:
+        """Prove that the log holds this signature; None for a form that cannot say so."""
+        if artifact.format is not SignatureFormat.SIGSTORE_BUNDLE:
+            return None
+        items = bundle.log_entries(artifact.content)
+        envelope = bundle.parse(artifact.content)
+        found = verify.verify_any(
+            items,
+            envelope=entries.SignedEnvelope(
+                payload=envelope.payload,
+                payload_type=bundle.PAYLOAD_TYPE,
+                signature=envelope.signature,
+            ),
+            signer=keys.parse_public(signer.public_pem),
+            logs=(self.log.trusted,),
+            now=now,
+        )
+        if not found.is_valid:
+            return Logged(proof=found)
+        leaves = [merkle.leaf_hash(verify.UnverifiedEntry.parse(item).body) for item in items]
+        return Logged(proof=found, witnesses=self._witnesses(leaves, found.index))
+
+    def _witnesses(self, leaves: Sequence[bytes], index: int | None) -> int:
+        """Count the witnesses of a checkpoint that provably holds the entry."""
+        try:
+            note = self.log.witnessed_checkpoint()
+            seen = notes.parse_checkpoint(note.text)
+            if index is None or not notes.is_signed_by_log(note, self.log.trusted.key):
+                return 0
+            path = self.log.prove_inclusion(index, seen.size)
+        except SeawallError:
+            return 0
+        is_seen = any(
+            merkle.is_included(leaf, index=index, size=seen.size, root=seen.root, path=path)
+            for leaf in leaves
+        )
+        known = self.witnesses.list() if is_seen else ()
+        return sum(
+            any(notes.cosigned_at(note.text, line, key) for line in note.signatures)
+            for key in known
+        )
