@@ -198,8 +198,7 @@ def _apply(
         keys = signers.open_signers(options.keys, options, settings)
         if moving.way is Way.SAME_NAME:
             with setup.opened(settings) as house:
-                sealing = settings.keys / "trees.key"
-                tree = moving.adopt(source, keys, house, local.who(settings), sealing)
+                tree = moving.adopt(source, keys, house, local.who(settings), settings.keys)
         else:
             tree = moving.publish(source, keys, settings.home.pins)
     copied = moving.copy_signatures(explained.rows)

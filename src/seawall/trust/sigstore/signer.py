@@ -30,7 +30,6 @@ from seawall.trust import bundle, certificates
 from seawall.trust.certificates import Certificate
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.log import verify
-from seawall.trust.log.trusted_roots import TrustedLog
 from seawall.trust.model import AuthorityKind, Signatory, TrustedAuthority
 from seawall.trust.sigstore import certificate_log, identity, trusted_root
 from seawall.trust.sigstore.material import Material, Promise
@@ -130,13 +129,12 @@ def _logged_at(
     reason, furthest = "no log took the signature", 2  # another log's entry says nothing
     for item in items:
         for one in root.logs:
-            for log in _spellings(one.log):
-                proof = verify.verify_entry(item, check_body=check_body, logs=[log], now=now)
-                moment = proof.integrated_at
-                if moment is not None and one.period.holds(moment):
-                    return moment
-                if proof.failure is not None and proof.failure.number > furthest:
-                    reason, furthest = proof.failure.detail, proof.failure.number
+            proof = verify.verify_entry(item, check_body=check_body, logs=[one.log], now=now)
+            moment = proof.integrated_at
+            if moment is not None and one.period.holds(moment):
+                return moment
+            if proof.failure is not None and proof.failure.number > furthest:
+                reason, furthest = proof.failure.detail, proof.failure.number
     raise InvalidInputError(reason)
 
 
@@ -160,11 +158,6 @@ def _promised_at(
                 return moment
             raise InvalidInputError("the log did not sign the time of the entry")
     raise InvalidInputError("no log took the signature")
-
-
-def _spellings(log: TrustedLog) -> tuple[TrustedLog, TrustedLog]:
-    """A log of one tree, and of several as Rekor: the trusted root does not say which it is."""
-    return log, dataclasses.replace(log, is_sharded=True)
 
 
 def _check_body(body: bytes, leaf: Certificate, signed: Signed) -> None:

@@ -132,7 +132,8 @@ def _log(value: dict[str, Json]) -> SignatureLog | None:
     if not host:
         raise InvalidInputError("a log of the trusted root has no address")
     period = _period(_object(value["publicKey"]).get("validFor"))
-    return SignatureLog(log=TrustedLog(key=key, name=host), period=period)
+    # Whether a log is sharded is not said; what it allows, its promise holds to the entry.
+    return SignatureLog(log=TrustedLog(key=key, name=host, is_sharded=True), period=period)
 
 
 def _key(value: dict[str, Json]) -> PublicKey | None:
