@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
         "named. Where no key is trusted for the image, the tree alone decides; of an image\n"
-        "that is named by digest, the signatures decide where a key is trusted and no root is named.\n"
+        "named by digest, its signatures decide where a key is trusted and no root is named.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
