@@ -2,7 +2,8 @@
 without handing a file around.
 
 Somebody begins with a file that lacks signatures; others add theirs; the one that completes all
-that waits for the repository publishes it, in the same transaction. What waits proves nothing: nobody is shown it as the tree.
+that waits for the repository publishes it, in the same transaction. What waits proves nothing:
+nobody is shown it as the tree.
 
 Refused: files of roles that the tree does not have, or that the server signs; files without at
 least one signature by a key of the role, of a root by a key of the root before it (so nobody can
