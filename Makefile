@@ -35,6 +35,7 @@ lock: $(VENV)/.dev
 	$(PIP) install uv
 	for set in runtime dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --all-extras \
 	    --group $$( [ $$set = dev ] && echo dev || echo build ) \
 	    --output-file requirements/$$set.lock pyproject.toml || exit 1; \
 	done

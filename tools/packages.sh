@@ -30,6 +30,7 @@ for step in "$@"; do
       need docker-registry docker-registry
       need mmdebstrap mmdebstrap
       need chromium chromium
+      need_package postgresql
       need softhsm2-util softhsm2
       need pkcs11-tool opensc
       need_package fonts-liberation

@@ -58,6 +58,19 @@ class Feeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stale_after_days: int = 7
 
 
+class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where users, tags, reports and the log are kept."""
+
+    url: str = ""
+    """`postgresql://USER@HOST/DATABASE`; empty means: a file in the state directory."""
+    password_file: str = ""
+    """Holds the password, for its owner alone; empty: none is needed, or `~/.pgpass` holds it."""
+    connections: int = 16
+    """At most, of each process."""
+    unsafe_transport: bool = False
+    """Allow a connection to another machine that does not prove which server answers."""
+
+
 class Workers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes that scan."""
 
@@ -78,6 +91,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     gate: Gate = Gate()
     engine: Engine = Engine()
     feeds: Feeds = Feeds()
+    database: Database = Database()
     workers: Workers = Workers()
     tokens: Tokens = Tokens()
 
@@ -90,6 +104,8 @@ class Home:
     pins: Path
     docker: Path
     login: str
+    vault_token: Path = Path(".vault-token")
+    """Where the login of Vault and OpenBao leaves its token."""
     token_module: Path | None = None
     """The PKCS#11 module of this person's tokens; goes before the installation's."""
 
@@ -104,6 +120,7 @@ class Settings:
 
     @property
     def database(self) -> Path:
+        """The database's file, unless it lies on a server."""
         return self.state / "seawall.sqlite"
 
     @property
@@ -210,6 +227,7 @@ def _home() -> Home:
         pins=configuration / "pins",
         docker=Path(docker) if docker else home / ".docker",
         login=_account()[0],
+        vault_token=home / ".vault-token",
         token_module=Path(module) if module else None,
     )
 
@@ -238,6 +256,8 @@ def _check(options: Options, path: Path) -> None:
             raise InvalidInputError(f"{path}: {name}.port {port} is not a port")
     if not options.web.names or not options.gate.names:
         raise InvalidInputError(f"{path}: names must not be empty")
+    if not 2 <= options.database.connections <= 256:
+        raise InvalidInputError(f"{path}: database.connections must be between 2 and 256")
     if not all(Path(module).is_absolute() for module in options.tokens.modules):
         raise InvalidInputError(f"{path}: tokens.modules must be absolute paths")
     if not 1 <= options.workers.count <= 64:

@@ -178,3 +178,23 @@ def test_refuses_zip_with_any_byte_changed_or_reads_it(tmp_path: Path, at: int, 
             record()
     except SeawallError:
         pass
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("place", ["ecosystem", "name", "fixed"])
+def test_refuses_a_record_with_a_character_that_databases_treat_differently_and_keeps_the_rest(
+    advisories: Advisories, tmp_path: Path, place: str
+) -> None:
+    """U+0000 ends a text for PostgreSQL: the statement, and with it the import, would fail."""
+    evil = {"ecosystem": "PyPI", "name": "y", "fixed": "2.0"}
+    evil[place] += "\0"
+    package = {"ecosystem": evil["ecosystem"], "name": evil["name"]}
+    events = [{"introduced": "0"}, {"fixed": evil["fixed"]}]
+    record = {
+        "id": "CVE-2026-2",
+        "affected": [{"package": package, "ranges": [{"type": "ECOSYSTEM", "events": events}]}],
+    }
+    lines = f"{json.dumps(record)}\n{json.dumps(GOOD)}\n".encode()
+    refresh = advisories.import_file(write(tmp_path / "PyPI.jsonl", lines), actor=SYSTEM)
+    assert ["CVE-2026-1"] == list(refresh.added)
+    assert 1 == refresh.bad_records

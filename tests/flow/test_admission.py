@@ -25,7 +25,7 @@ from seawall.oci.names import RepositoryName
 from seawall.scan import inventory, inventory_layer
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource
-from seawall.testing import images, signatures
+from seawall.testing import databases, images, signatures
 from seawall.testing.clocks import FakeClock
 from seawall.testing.houses import OPERATOR, OTHER, SHOP, Stage, image
 from seawall.trust import cosign
@@ -36,9 +36,10 @@ HOUR = dt.timedelta(hours=1)
 TAKE_DEFAULTS: Final[dict[str, Any]] = dict(inventory.take.__kwdefaults__ or {})
 
 
-@pytest.fixture
-def stage(tmp_path: Path, clock: FakeClock) -> Iterator[Stage]:
-    with Stage.opened(tmp_path, clock) as stage:
+@pytest.fixture(params=databases.KINDS)
+def stage(tmp_path: Path, clock: FakeClock, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    url = "" if request.param == databases.SQLITE else request.getfixturevalue("postgresql_url")
+    with Stage.opened(tmp_path, clock, database_url=url) as stage:
         yield stage
 
 

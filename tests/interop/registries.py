@@ -1,9 +1,6 @@
 """The registries that the tests of signatures push to: Debian's docker-registry and our own."""
 
 import contextlib
-import subprocess
-import time
-import urllib.request
 from dataclasses import dataclass
 
 from seawall.cli.registry_client import RegistryClient
@@ -11,16 +8,7 @@ from seawall.cli.registry_logins import Credentials
 from seawall.core.secret import Secret
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
-from seawall.testing import registry_server
-
-START_SECONDS = 15
-
-CONFIGURATION = """
-version: 0.1
-log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {root}}}, delete: {{enabled: true}}}}
-http: {{addr: 127.0.0.1:{port}}}
-"""
+from seawall.testing import docker_registry, registry_server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,28 +59,6 @@ def seawall_registry(home):
 
 
 @contextlib.contextmanager
-def docker_registry(home):
-    port = registry_server.free_port()
-    (home / "conf.yml").write_text(CONFIGURATION.format(root=home / "data", port=port))
-    process = subprocess.Popen(
-        ["docker-registry", "serve", "conf.yml"],
-        cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/v2/")
-        yield Place(host=f"localhost:{port}")
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(url):
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def debians_registry(home):
+    with docker_registry.running(home) as host:
+        yield Place(host=host)

@@ -49,7 +49,7 @@ def registry(request, tmp_path_factory, need):
             yield place
         return
     need("docker-registry")
-    with registries.docker_registry(home) as place:
+    with registries.debians_registry(home) as place:
         yield place
 
 

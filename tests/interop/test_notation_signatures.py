@@ -3,6 +3,7 @@
 Against Debian's docker-registry, which has no referrers API, and against Seawall's own, which has.
 """
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 
 from interop import registries
 from seawall.core.secret import Secret
-from seawall.testing import images
-from seawall.trust import key_files, keys
+from seawall.testing import authorities, images
+from seawall.trust import certificates, key_files, keys, signing
+from seawall.trust.notation import leaf
 
 pytestmark = pytest.mark.interop
 
@@ -49,7 +51,7 @@ def registry(request, tmp_path_factory, need):
             yield place
         return
     need("docker-registry")
-    with registries.docker_registry(home) as place:
+    with registries.debians_registry(home) as place:
         yield place
 
 
@@ -230,3 +232,28 @@ def test_both_programs_signatures_stand_side_by_side(bench):
     assert bench.verify("mixed:v1", "--key", bench.public)["is_valid"]
     bench.trust_in_notation(bench.certificate()["pem"])
     assert bench.notation_verifies("mixed:v1")
+
+
+@both_forms
+def test_a_companys_authority_is_all_that_notation_has_to_trust(bench, form):
+    now = dt.datetime.now(dt.UTC)
+    root = authorities.new_authority(now)
+    der = signing.certify(
+        key_files.read_public(bench.home / "ours.pub"), leaf.subject_of(SUBJECT),
+        issuer=keys.PrivateKey(root.key), issuer_name=root.chain[0].parsed.subject,
+        profile=signing.Profile(lifetime=dt.timedelta(hours=1)), now=now,
+    )  # fmt: skip
+    chain = b"".join(map(certificates.to_pem, (certificates.parse(der), *root.chain)))
+    (bench.home / "chain.pem").write_bytes(chain)
+    bench.place.push(f"company-{form}:v1", IMAGE)
+    bench.sign(
+        f"company-{form}:v1", "--notation", form,
+        "--certificate-chain", str(bench.home / "chain.pem"),
+    )  # fmt: skip
+    bench.trust_in_notation(root.pem.decode(), f"x509.subject: {SUBJECT}")
+    assert bench.notation_verifies(f"company-{form}:v1")
+    (bench.home / "root.pem").write_bytes(root.pem)
+    trusted = ("--authority", str(bench.home / "root.pem"), "--identity")
+    for subject, expected in ((f"{SUBJECT}x", False), (SUBJECT, True)):
+        found = bench.verify(f"company-{form}:v1", *trusted, f"x509.subject: {subject}")
+        assert expected == found["is_valid"]

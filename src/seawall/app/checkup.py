@@ -36,6 +36,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """Look at everything, from the ground up. Raises SeawallError when nothing is installed."""
     with setup.opened(settings) as house:
         yield Check(about="state", is_well=True, seen=str(settings.state))
+        yield _database(settings, house)
         yield _space(settings)
         yield _running(settings)
         yield _web(settings, house)
@@ -46,6 +47,12 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield _policy(settings)
         yield _jobs(settings, house)
         yield _log(house)
+
+
+def _database(settings: Settings, house: rooms.House) -> Check:
+    if not house.database.is_shared:
+        return Check(about="database", is_well=True, seen=f"SQLite, {settings.database.name}")
+    return Check(about="database", is_well=True, seen=house.database.server())
 
 
 def _space(settings: Settings) -> Check:

@@ -18,6 +18,7 @@ from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
+from seawall.core import files, ids
 from seawall.distribution import door, tokens
 from seawall.engine import docker
 from seawall.flows import rejudging, scanning, transparency
@@ -80,7 +81,7 @@ def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
         clockwork = duties(house)
         clockwork.start()
         lifeline.ready()
-        worker(house, clockwork, owner=f"worker-{index}").run(stop)
+        worker(house, clockwork, owner=_owner(settings, index)).run(stop)
 
 
 def duties(house: rooms.House) -> Clockwork:
@@ -102,6 +103,12 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         | clockwork.tasks(),
         rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
     )
+
+
+def _owner(settings: Settings, index: int) -> str:
+    """Return a name that the worker keeps in its next life, and none on another machine has."""
+    here = files.read_or_create_private(settings.run / "replica", lambda: ids.new_id().encode())
+    return f"{here.decode()}/worker-{index}"
 
 
 def _drop_uploads(house: rooms.House) -> Callable[[], None]:

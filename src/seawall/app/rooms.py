@@ -194,7 +194,7 @@ def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLo
         clock,
         keys=settings.keys,
         sealing=SealingKey.open(settings.keys / at_rest.FILE_NAME),
-        origin=settings.registry_hosts[0],
+        name=settings.options.web.names[0],
     )
 
 

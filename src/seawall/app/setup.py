@@ -13,7 +13,7 @@ from seawall.core.errors import NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.engine import docker
 from seawall.jobs import queue
-from seawall.store import Database, migrate
+from seawall.store import Database, address, migrate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def make_directories(settings: Settings) -> None:
 def prepare(settings: Settings) -> Prepared:
     """Bring everything that outlives a process into being. Safe to run at every start."""
     rooms.import_tables()
-    database = Database.open_file(settings.database)
+    database = open_database(settings)
     try:
         migrate.migrate(database)
         house = rooms.House.build(settings, database)
@@ -62,6 +62,24 @@ def prepare(settings: Settings) -> Prepared:
         database.close()
 
 
+def open_database(settings: Settings) -> Database:
+    """Open the database that the settings name, whatever is in it.
+
+    Raises InvalidInputError, and UnavailableError when the password's file or the driver is absent.
+    """
+    options = settings.options.database
+    if not options.url:
+        return Database.open_file(settings.database)
+    named = options.password_file
+    where = address.parse(
+        options.url,
+        password=address.read_password(Path(named)) if named else None,
+        connections=options.connections,
+        unsafe_transport=options.unsafe_transport,
+    )
+    return Database.open_server(where)
+
+
 @contextlib.contextmanager
 def opened_database(settings: Settings) -> Iterator[Database]:
     """Open the database of an existing installation, for one command.
@@ -70,7 +88,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
     """
     rooms.import_tables()
     try:
-        is_there = settings.database.exists()
+        is_there = _database_or_sign(settings).exists()
     except PermissionError as error:
         raise UnavailableError(
             f"{settings.state} may be read by its owner alone", remedy="run as its owner"
@@ -80,7 +98,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
             f"there is no installation in {settings.state}",
             remedy="start one with `seawall up`, or name its directory with --state",
         )
-    database = Database.open_file(settings.database)
+    database = open_database(settings)
     try:
         migrate.require_current(database)
         yield database
@@ -99,6 +117,11 @@ def engine_socket(settings: Settings) -> Path | None:
     """Return the socket that the settings name, or the first usual one where an engine answers."""
     named = settings.options.engine.socket
     return Path(named) if named else docker.find()
+
+
+def _database_or_sign(settings: Settings) -> Path:
+    """What is there once `seawall up` has run."""
+    return settings.keys if settings.options.database.url else settings.database
 
 
 def _engine(settings: Settings) -> str | None:

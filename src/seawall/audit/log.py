@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
+from seawall import store
 from seawall.audit import _sql
 from seawall.core import clock, strictjson
 from seawall.core.actor import Actor, ActorKind
@@ -94,6 +95,7 @@ class ChainBreak:
 
 def record(connection: sa.Connection, event: Event, *, actor: Actor, at: dt.datetime) -> int:
     """Append `event` inside the caller's write transaction and return its number."""
+    store.require_one_writer(connection)
     previous = head(connection)
     entry = _columns(previous.seq + 1, event, actor, at)
     entry["hash"] = _hash(previous.hash, entry)

@@ -20,12 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trust.add_argument("name", metavar="NAME", help="how people call it")
     trust.add_argument(
         "file", type=Path, metavar="FILE",
-        help="certificates in PEM, as in a trust store of notation",
+        help="certificates in PEM, as in a trust store of notation, or a trusted_root.json of"
+        " Sigstore for cosign's certificates",
     )  # fmt: skip
     trust.add_argument(
         "--identity", dest="identities", action="append", default=[], metavar="IDENTITY",
         help='who may sign, may be given several times: "x509.subject: C=…, ST=…, O=…, CN=…",'
-        ' or "*" for everybody whom it certifies',
+        ' or "*" for everybody whom it certifies; for cosign "ISSUER SUBJECT"',
     )  # fmt: skip
     trust.add_argument(
         "--for", dest="patterns", action="append", metavar="PATTERN",
@@ -69,15 +70,20 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 def read(
     path: Path, *, name: str, identities: Sequence[str], patterns: Sequence[str]
 ) -> TrustedAuthority:
-    """Read an authority from a file, and check what it is to be trusted for."""
+    """Read an authority from a file, and check what it is to be trusted for.
+
+    A file in JSON is a trusted root, anything else must be certificates.
+    """
     from seawall.trust import authorities, key_files
     from seawall.trust.model import AuthorityKind, TrustedAuthority
 
+    content = key_files.read_certificates(path)
+    is_root = content.lstrip()[:1] == b"{"
     return authorities.checked(
         TrustedAuthority(
             name=name,
-            kind=AuthorityKind.NOTATION,
-            content=key_files.read_certificates(path),
+            kind=AuthorityKind.SIGSTORE if is_root else AuthorityKind.NOTATION,
+            content=content,
             identities=tuple(identities),
             patterns=tuple(patterns),
         )

@@ -12,20 +12,23 @@ from typing import Final, assert_never
 
 from seawall.cli import image_signatures
 from seawall.cli.registry_client import RegistryClient
-from seawall.core import strictjson
+from seawall.core import limits, strictjson
 from seawall.core.errors import ConflictError, SeawallError, UnavailableError
 from seawall.core.strictjson import Json
 from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import cosign
+from seawall.trust import bundle, cosign
 from seawall.trust.attestations import envelope, kinds, plan, proof, statement
 from seawall.trust.attestations.envelope import AttestationFormat, UnverifiedAttestation
 from seawall.trust.attestations.proof import AttestationProof, Question, VerifiedAttestation
 from seawall.trust.attestations.statement import Statement
 from seawall.trust.model import TrustedKey
 from seawall.trust.signing import Signer
+
+LOGGED_MAX_BYTES: Final = 2 * limits.MIB
+"""A larger statement is not sent to the transparency log."""
 
 MAX_ATTEMPTS: Final = 4
 """Rounds of pushing and looking before attesting gives up."""
@@ -64,6 +67,8 @@ class Attestor:
     reference: Reference
     signer: Signer
     now: dt.datetime
+    log: bundle.Log | None = None
+    """Enters each new attestation into a transparency log."""
 
     def attest(self, target: Descriptor, predicate: Predicate) -> Attested:
         """Say `predicate` about `target`, in both forms; saying it again changes nothing.
@@ -111,10 +116,15 @@ class Attestor:
                 content = behind.content if behind else None
                 uploads = plan.for_tag(target.digest, signed, content)
             case AttestationFormat.SIGSTORE_BUNDLE:
-                uploads = plan.for_bundle(target, signed, self.now)
+                uploads = plan.for_bundle(target, signed, self.now, self._log_entries(signed))
             case other:
                 assert_never(other)
         image_signatures.push(self.client, repository, uploads)
+
+    def _log_entries(self, signed: plan.SignedStatement) -> Sequence[Json]:
+        if self.log is None or len(signed.payload) > LOGGED_MAX_BYTES:
+            return ()
+        return self.log(envelope.to_json(signed.payload, signed.signature), signed.key)
 
 
 def verify(

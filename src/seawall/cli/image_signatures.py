@@ -273,11 +273,7 @@ def _tag_artifacts(
         except SeawallError as error:
             artifacts.append(_broken(kind, source, error))
             continue
-        artifacts.append(
-            UnverifiedSignature(
-                format=kind, content=content, signature=layer.signature, source=source
-            )
-        )
+        artifacts.append(layer.artifact(content, source))
     return artifacts
 
 

@@ -26,23 +26,12 @@ from seawall.oci.names import Reference
 from seawall.trust import bundle
 from seawall.trust.keys import PublicKey
 from seawall.trust.log import entries, merkle, notes, trusted_roots, verify
+from seawall.trust.log.following import LogAlarmError, SeenEntry
 from seawall.trust.log.trusted_roots import TrustedLog
 
 ENTRY_MAX_BYTES: Final = 256 * limits.KIB
 PAGE: Final = 256
 PAGE_MAX_BYTES: Final = 8 * limits.MIB
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenEntry:
-    """An entry as a log shows it: its hash always, what it says only where we may see it."""
-
-    number: int
-    leaf_hash: bytes
-    body: bytes | None
-    statement: bytes | None
-    repository: str | None
-    """What the log says beside the entry; it is not part of the tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +42,8 @@ class FoundLog:
     trusted: TrustedLog
 
     @property
-    def origin(self) -> str:
-        return self.trusted.origin
+    def name(self) -> str:
+        return self.trusted.name
 
     def entering(self, image: Reference) -> bundle.Log:
         """Return what enters the envelopes of signatures of `image`."""
@@ -92,7 +81,7 @@ class FoundLog:
         )
         if (failure := proof.failure) is not None:
             raise IntegrityError(
-                f"the log {self.origin} gives a proof that does not hold: {failure.detail}",
+                f"the log {self.name} gives a proof that does not hold: {failure.detail}",
                 remedy="look at the log: seawall log verify; sign without it: --no-log",
             )
 
@@ -168,7 +157,7 @@ def _seen(value: Json, number: int) -> SeenEntry:
     leaf = bundle.decode_base64(value.get("leafHash"), "leafHash")
     body = _optional(value.get("body"))
     if len(leaf) != merkle.HASH_BYTES or (body is not None and merkle.leaf_hash(body) != leaf):
-        raise IntegrityError(f"the log's entry {number} is not what its hash says")
+        raise LogAlarmError(f"the log's entry {number} is not what its hash says")
     repository = value.get("repository")
     return SeenEntry(
         number=number,

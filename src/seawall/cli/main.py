@@ -53,6 +53,7 @@ COMMANDS: Final = (
     Command(name="user", module="user", summary="add, list and disable people and robots"),
     Command(name="grant", module="grant", summary="say who may pull, push and delete what"),
     Command(name="client", module="client", summary="issue a certificate for docker at the gate"),
+    Command(name="log", module="log", summary="prove, watch and witness the transparency log"),
     Command(name="audit", module="audit", summary="read, follow and prove the log"),
     Command(name="serve", module="serve", summary="run one process alone", is_hidden=True),
 )

@@ -22,7 +22,7 @@ from seawall.trust.tuf import approvals, chain, drafts, metadata, roots, rotatio
 from seawall.trust.tuf.chain import ChainProof, Pin, Tree
 from seawall.trust.tuf.drafts import Current, Keyring, Upload
 from seawall.trust.tuf.model import File
-from seawall.trust.tuf.names import ROOT, SNAPSHOT, TIMESTAMP, Gun, Role
+from seawall.trust.tuf.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Gun, Role
 
 NO_TREE: Final = "let its owner make it: seawall trust init REPO"
 
@@ -118,7 +118,7 @@ def init(
 
 def waiting(site: Site, current: Current) -> dict[Role, File]:
     """Return the files that wait for more signatures and follow what is published."""
-    return approvals.relevant(current, waiting_files.read(site.http, site.repository))
+    return approvals.relevant(current, waiting_files.read(site.http, site.gun))
 
 
 def publish(site: Site, opened: Opened, upload: Upload, keyring: Keyring, now: dt.datetime) -> bool:
@@ -131,11 +131,7 @@ def publish(site: Site, opened: Opened, upload: Upload, keyring: Keyring, now: d
         site.trees.publish(whole.files)
         open_tree(site, now, keyring)
     if upload.pending:
-        waiting_files.write(
-            site.http,
-            site.repository,
-            {one.file.role: one.file.content for one in upload.drafts},
-        )
+        _let_wait(site, upload)
         return False
     return True
 
@@ -144,6 +140,14 @@ def settle(site: Site, before: Mapping[Role, File]) -> None:
     """Clear what waited, after it was published."""
     if before:
         waiting_files.clear(site.http, site.repository)
+
+
+def _let_wait(site: Site, upload: Upload) -> None:
+    """Hand the files to whoever keeps them; the server would publish a finished part at once."""
+    files = {one.file.role: one.file.content for one in upload.drafts}
+    finished = {one.file.role for one in upload.drafts if one.is_complete}
+    if {ROOT, TARGETS} & finished or not waiting_files.offer(site.http, site.gun, files):
+        waiting_files.write(site.http, site.repository, files)
 
 
 def _pin_of_own_keys(tree: Tree | None, keyring: Keyring | None) -> Pin | None:

@@ -17,6 +17,7 @@ from typing import Final
 
 import urllib3
 
+from seawall.cli import _redirects
 from seawall.cli._bearer import Challenge
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
@@ -293,7 +294,7 @@ class RegistryClient:
     def _follow(self, answer: _Answer, max_bytes: int) -> _Answer:
         """Follow to where the bytes are, without credentials and never from TLS to none."""
         url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
-        if not self._is_allowed(url):
+        if not self._is_allowed(url) or _redirects.leads_inside(self._base, url):
             raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
         return self._send("GET", url, {}, None, max_bytes)
 

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
                 client, image, key, now, log=entering, planners=planners
             )
             subjects.append(done[0].digest)
-            origin = None if log is None else log.origin
+            origin = None if log is None else log.name
             signed.append(_document(image, key.public.key_id, done, origin))
             if not options.json:
                 _print(image, key.public.key_id, done, origin)

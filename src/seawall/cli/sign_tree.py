@@ -94,5 +94,9 @@ def show(image: Reference, published: Published) -> None:
             print(f"tag {image.tag} was published already")
         case Outcome.WAITING:
             print(f"tag {image.tag} WAITS for more signatures: seawall trust status {gun}")
+        case Outcome.NOT_A_SIGNER:
+            print(f"THE TREE STAYS AS IT WAS: this key is no signer of {gun}, and clients that")
+            print("prove tags in the tree do not see this one. Its owner can change that:")
+            print(f"  seawall trust signer add NAME KEY.pub {gun}")
         case Outcome.NO_SERVER:
             print("no tree: this registry keeps no trust data")

@@ -44,15 +44,15 @@ def open_signers(
     `options` are those of `add_arguments`. Raises InvalidInputError when one key is given twice,
     NotFoundError, KeyFormatError, PassphraseError, and the errors of `trust.tokens`.
     """
-    wanted = [_find(key, settings) for key in keys or [DEFAULT_KEY]]
+    wanted = [find(key, settings) for key in keys or [DEFAULT_KEY]]
     files = _passphrase_files(options.passphrase_files, len(wanted))
     signers = [_open(one, file, settings) for one, file in zip(wanted, files, strict=True)]
     _refuse_doubles(signers)
     return signers
 
 
-def _find(key: str, settings: Settings) -> str | Path:
-    """Return the URI as it stands, or the path of the file."""
+def find(key: str, settings: Settings) -> str | Path:
+    """Return the URI as it stands, or the path of the file. Raises NotFoundError."""
     from seawall.core.errors import NotFoundError
 
     if key.lower().startswith(URI_SCHEMES):
@@ -71,9 +71,12 @@ def _open(wanted: str | Path, file: Path | None, settings: Settings) -> Signer:
     if isinstance(wanted, Path):
         return _open_file(wanted, file, settings)
     from seawall.cli import token_access
+    from seawall.trust import vault
     from seawall.trust.tokens import uri
 
-    return token_access.open_key(uri.parse(wanted), settings, file)
+    if uri.is_token_uri(wanted):
+        return token_access.open_key(uri.parse(wanted), settings, file)
+    return vault.open_key(vault.parse(wanted), default_token_file=settings.home.vault_token)
 
 
 def _open_file(path: Path, file: Path | None, settings: Settings) -> Signer:

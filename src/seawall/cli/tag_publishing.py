@@ -14,7 +14,7 @@ from typing import Final
 from seawall.cli import own_trees
 from seawall.cli.own_trees import Opened, Site
 from seawall.cli.registry_client import Fetched
-from seawall.core.errors import ConflictError, NotFoundError
+from seawall.core.errors import ConflictError, DeniedError, NotFoundError
 from seawall.oci.names import Tag
 from seawall.trust.signing import Signer
 from seawall.trust.tuf import edits
@@ -30,6 +30,7 @@ class Outcome(enum.StrEnum):
     UNCHANGED = "unchanged"
     WAITING = "waiting"  # for more signatures
     NO_SERVER = "no-server"
+    NOT_A_SIGNER = "not-a-signer"  # the keys may not sign in this tree: it stays as it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,10 @@ def _publish_once(
     now: dt.datetime,
 ) -> Published:
     waiting = own_trees.waiting(site, opened.current) if _wants_several(opened.current) else {}
-    upload = edits.set_tag(opened.current, keyring, wish.tag, wish.target, now, waiting=waiting)
+    try:
+        upload = edits.set_tag(opened.current, keyring, wish.tag, wish.target, now, waiting=waiting)
+    except DeniedError:
+        return Published(outcome=Outcome.NOT_A_SIGNER)
     is_done = own_trees.publish(site, opened, upload, keyring, now)
     if is_done:
         own_trees.settle(site, waiting)

@@ -10,7 +10,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seawall.cli import _registry_options, _trust_options, signers
+from seawall.cli import _registry_options, _trust_options, signers, trust_migrate
 
 if TYPE_CHECKING:
     from seawall.config import Settings
@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_owner(actions)
     _add_signers(actions)
     _add_readers(actions)
+    trust_migrate.add_arguments(
+        actions.add_parser("migrate", help="bring trust data of another server here")
+    )
     parser.epilog = (
         "Exit codes: 0 done, 1 it waits for more signatures or does not hold, 2 wrong input,\n"
         "3 the registry does not answer or does not allow it"
@@ -45,6 +48,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         "status": trust_views.status,
         "pin": trust_views.pin,
         "export": trust_views.export,
+        "migrate": trust_migrate.run,
     }
     more = f" {options.signer_action}" if options.action == "signer" else ""
     return what[options.action + more](options, settings, dt.datetime.now(dt.UTC))

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--authority", type=Path, action="append", default=[], metavar="FILE",
         help="authority to trust, may be given several times: certificates of notation's signers,"
-        " PEM",
+        " PEM, or a trusted_root.json for cosign's",
     )  # fmt: skip
     parser.add_argument(
         "--identity", dest="identities", action="append", default=[], metavar="IDENTITY",

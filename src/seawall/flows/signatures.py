@@ -17,12 +17,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.service import Registry
 from seawall.trust import cosign, proof, referrers
 from seawall.trust.authorities import TrustedAuthorities
-from seawall.trust.model import (
-    SignatureFormat,
-    TrustedAuthority,
-    TrustedKey,
-    UnverifiedSignature,
-)
+from seawall.trust.model import TrustedAuthority, TrustedKey, UnverifiedSignature
 from seawall.trust.referrers import SignatureLayer
 from seawall.trust.trusted import TrustedKeys
 
@@ -115,12 +110,7 @@ class Signatures:
         for layer in cosign.tag_layers(manifest.content):
             content = self._read(repository, layer.digest)
             if content is not None:
-                yield UnverifiedSignature(
-                    format=SignatureFormat.COSIGN_TAG,
-                    content=content,
-                    signature=layer.signature,
-                    source=str(tag),
-                )
+                yield layer.artifact(content, str(tag))
 
     def _referring(
         self, repository: RepositoryName, digest: Digest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -25,7 +25,13 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.events import ManifestPushed, TagDeleted, TagMoved
 from seawall.store import Database
 from seawall.trust import bundle, keys
-from seawall.trust.events import ImageSigned, SignatureLogged
+from seawall.trust.events import (
+    ImageSigned,
+    SignatureLogged,
+    TreeDeleted,
+    TreePublished,
+    TreeTagsChanged,
+)
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.log import entries
 from seawall.trust.log.entries import Fact, Kind, SignedEnvelope
@@ -42,11 +48,6 @@ def on_event(entry: audit.Entry) -> Sequence[NewJob]:
     """Have the log read on. All that waits is one job: it reads up to the end."""
     del entry
     return [NewJob(kind=LOG, key=LOG)]
-
-
-RULES: Final = {
-    event.kind(): on_event for event in (TagMoved, TagDeleted, ManifestPushed, ImageSigned)
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,57 +121,85 @@ class Logging:
 
 def fact_of(entry: audit.Entry, blind: Blind) -> Fact | None:
     """Return what the log says of an event; None when it is none of the log's business."""
-    if entry.kind == TagMoved.kind():
-        moved = msgspec.json.decode(entry.body, type=TagMoved)
-        return entries.TagMove(
-            repository=_text(entry.repository),
-            event=entry.seq,
-            time=entry.at,
-            blind=blind(entry.seq),
-            tag=moved.tag,
-            digest=_text(entry.digest),
-            previous=moved.previous,
-        )
-    if entry.kind == TagDeleted.kind():
-        deleted = msgspec.json.decode(entry.body, type=TagDeleted)
-        return entries.TagMove(
-            repository=_text(entry.repository),
-            event=entry.seq,
-            time=entry.at,
-            blind=blind(entry.seq),
-            tag=deleted.tag,
-            digest=None,
-            previous=_text(entry.digest),
-        )
-    if entry.kind == ImageSigned.kind():
-        signed = msgspec.json.decode(entry.body, type=ImageSigned)
-        return entries.KeyUse(
-            repository=_text(entry.repository),
-            event=entry.seq,
-            time=entry.at,
-            blind=blind(entry.seq),
-            digest=_text(entry.digest),
-            tag=signed.tag,
-            key_id=signed.key_id,
-        )
-    return _referral(entry, blind)
-
-
-def _referral(entry: audit.Entry, blind: Blind) -> Fact | None:
-    if entry.kind != ManifestPushed.kind():
+    make = _MAKERS.get(entry.kind)
+    if make is None:
         return None
+    common = _Common(
+        repository=_text(entry.repository), event=entry.seq, time=entry.at, blind=blind(entry.seq)
+    )
+    return make(entry, common)
+
+
+class _Common(TypedDict):
+    """What every fact has."""
+
+    repository: str
+    event: int
+    time: str
+    blind: str
+
+
+def _moved(entry: audit.Entry, common: _Common) -> Fact:
+    moved = msgspec.json.decode(entry.body, type=TagMoved)
+    return entries.TagMove(
+        **common, tag=moved.tag, digest=_text(entry.digest), previous=moved.previous
+    )
+
+
+def _deleted(entry: audit.Entry, common: _Common) -> Fact:
+    deleted = msgspec.json.decode(entry.body, type=TagDeleted)
+    return entries.TagMove(**common, tag=deleted.tag, digest=None, previous=_text(entry.digest))
+
+
+def _signed(entry: audit.Entry, common: _Common) -> Fact:
+    signed = msgspec.json.decode(entry.body, type=ImageSigned)
+    return entries.KeyUse(
+        **common, digest=_text(entry.digest), tag=signed.tag, key_id=signed.key_id
+    )
+
+
+def _pushed(entry: audit.Entry, common: _Common) -> Fact | None:
     pushed = msgspec.json.decode(entry.body, type=ManifestPushed)
     if pushed.subject is None:
         return None
     return entries.Referral(
-        repository=_text(entry.repository),
-        event=entry.seq,
-        time=entry.at,
-        blind=blind(entry.seq),
+        **common,
         digest=_text(entry.digest),
         subject=pushed.subject,
         artifact_type=pushed.artifact_type,
     )
+
+
+def _tree_published(entry: audit.Entry, common: _Common) -> Fact:
+    tree = msgspec.json.decode(entry.body, type=TreePublished)
+    keys = [entries.TreeKey(role=one.role, id=one.key_id, added=one.is_added) for one in tree.keys]
+    return entries.TreeVersion(**common, gun=tree.gun, roles=tree.roles, keys=keys)
+
+
+def _tree_deleted(entry: audit.Entry, common: _Common) -> Fact:
+    tree = msgspec.json.decode(entry.body, type=TreeDeleted)
+    return entries.TreeVersion(**common, gun=tree.gun, roles={}, keys=[])
+
+
+def _tree_tags(entry: audit.Entry, common: _Common) -> Fact:
+    said = msgspec.json.decode(entry.body, type=TreeTagsChanged)
+    changes = [entries.TreeTag(tag=one.tag, was=one.was, now=one.now) for one in said.changes]
+    return entries.TreeTags(
+        **common, gun=said.gun, role=said.role, version=said.version, changes=changes
+    )
+
+
+_MAKERS: Final[dict[str, Callable[[audit.Entry, _Common], Fact | None]]] = {
+    TagMoved.kind(): _moved,
+    TagDeleted.kind(): _deleted,
+    ImageSigned.kind(): _signed,
+    ManifestPushed.kind(): _pushed,
+    TreePublished.kind(): _tree_published,
+    TreeDeleted.kind(): _tree_deleted,
+    TreeTagsChanged.kind(): _tree_tags,
+}
+
+RULES: Final = dict.fromkeys(_MAKERS, on_event)
 
 
 def _entry_of(fact: Fact) -> NewEntry:

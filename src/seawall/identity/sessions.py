@@ -105,7 +105,7 @@ class Sessions:
 
     def _touch(self, session_id: str, now: dt.datetime) -> None:
         c = _sql.sessions.c
-        with self._database.write() as connection:
+        with self._database.write_beside() as connection:
             connection.execute(
                 sa.update(_sql.sessions)
                 .where(c.id_hash == _hash(session_id))

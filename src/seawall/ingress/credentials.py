@@ -73,7 +73,7 @@ class Credentials:
         is_local = _is_loopback(key)
         if not is_local:
             self._addresses.check(key)
-        if len(name) > NAME_MAX_CHARACTERS:
+        if len(name) > NAME_MAX_CHARACTERS or "\0" in name:
             raise InvalidCredentialsError("the name or the password is wrong")
         try:
             return self._users.authenticate(name, password)

@@ -6,10 +6,12 @@ import sqlalchemy as sa
 
 from seawall.store import tables
 
+_IS_QUEUED = sa.text("state = 'queued'")
+
 jobs = sa.Table(
     "job",
     tables,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
@@ -22,12 +24,19 @@ jobs = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Index(None, "state", "run_at"),
     # The same work is never queued twice; a job that already runs may be queued once more.
-    sa.Index("uq_job_queued", "kind", "key", unique=True, sqlite_where=sa.text("state = 'queued'")),
+    sa.Index(
+        "uq_job_queued",
+        "kind",
+        "key",
+        unique=True,
+        sqlite_where=_IS_QUEUED,
+        postgresql_where=_IS_QUEUED,
+    ),
 )
 
 cursors = sa.Table(
     "job_cursor",
     tables,
     sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
 )

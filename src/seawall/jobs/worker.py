@@ -90,7 +90,7 @@ class Worker:
         def renew() -> None:
             while not done.wait(RENEW_SECONDS):
                 try:
-                    with self.database.write() as connection:
+                    with self.database.write_beside() as connection:
                         queue.renew(connection, job, owner=self.owner, now=self.clock.now())
                 except UnavailableError as error:
                     _log.warning("the lease was not renewed, trying again: %s", error)

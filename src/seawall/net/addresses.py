@@ -72,8 +72,15 @@ def place(url: str, *, first: Place | None, resolver: Resolve = resolve) -> Plac
     return Place(scheme=scheme, host=host, port=port, target=target, address=addresses[0])
 
 
+def plain(address: Address) -> Address:
+    """Look through IPv4 addresses that are dressed as IPv6."""
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
 def _check(scheme: str, host: str, address: Address, first: Place | None) -> None:
-    is_local = _plain(address).is_loopback
+    is_local = plain(address).is_loopback
     if scheme == "http" and not is_local:
         raise ForbiddenAddressError(
             f"plain HTTP to {host} can be read and changed on the way",
@@ -81,20 +88,13 @@ def _check(scheme: str, host: str, address: Address, first: Place | None) -> Non
         )
     if first is None or host == first.host:
         return
-    if is_local and _plain(first.address).is_loopback:
+    if is_local and plain(first.address).is_loopback:
         return
-    if not _plain(address).is_global or _plain(address).is_multicast:
+    if not plain(address).is_global or plain(address).is_multicast:
         raise ForbiddenAddressError(
             f"{first.host} redirects to {host}, which is not on the public network",
             remedy="configure the right URL directly if this place is meant",
         )
-
-
-def _plain(address: Address) -> Address:
-    """Look through IPv4 addresses that are dressed as IPv6."""
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:

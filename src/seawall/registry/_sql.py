@@ -3,22 +3,17 @@ repository, and readable through it, only by a row here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from seawall.store import tables
+from seawall.store import insert_missing, tables
 
-# Listings are sorted by bytes (distribution-spec); locales sort otherwise.
-_BY_BYTES = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 repositories = sa.Table(
     "repository",
     tables,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("name", _BY_BYTES, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("created_at", sa.Text, nullable=False),
 )
 
@@ -89,7 +84,7 @@ tags = sa.Table(
     "tag",
     tables,
     sa.Column("repository_id", _ID, sa.ForeignKey(repositories.c.id), primary_key=True),
-    sa.Column("name", _BY_BYTES, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
     sa.Column("digest", sa.Text, nullable=False),  # as it was pushed, of whatever algorithm
     sa.Column("pushed_at", sa.Text, nullable=False),
     sa.Index(None, "repository_id", "digest"),
@@ -106,16 +101,6 @@ uploads = sa.Table(
     sa.Index(None, "actor"),
     sa.Index(None, "touched_at"),
 )
-
-
-def insert_missing(
-    connection: sa.Connection, table: sa.Table, values: Mapping[str, object]
-) -> None:
-    """Insert a row unless there is one with its key."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing())
-    else:
-        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
 
 
 def repository_id(connection: sa.Connection, name: str) -> int | None:

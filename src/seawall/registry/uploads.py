@@ -29,7 +29,7 @@ from seawall.registry.errors import (
 )
 from seawall.registry.limits import BLOB_MAX_BYTES, UPLOAD_LIFETIME, UPLOADS_MAX_OPEN
 from seawall.registry.model import Upload
-from seawall.store import Database
+from seawall.store import Database, insert_missing
 
 _MOUNT_SOURCES_MAX = 200  # repositories that are asked for one that the caller may read
 
@@ -223,7 +223,7 @@ class Uploads:
 
     def note_offset(self, upload: Upload, offset: int) -> Upload:
         c = _sql.uploads.c
-        with self._database.write() as connection:
+        with self._database.write_beside() as connection:
             connection.execute(
                 sa.update(_sql.uploads)
                 .where(c.id == upload.id)
@@ -232,7 +232,7 @@ class Uploads:
         return Upload(id=upload.id, repository=upload.repository, offset=offset)
 
     def forget(self, upload_id: str) -> None:
-        with self._database.write() as connection:
+        with self._database.write_beside() as connection:
             connection.execute(sa.delete(_sql.uploads).where(_sql.uploads.c.id == upload_id))
 
     def link(self, upload: Upload, digest: Digest, size: int) -> None:
@@ -242,12 +242,12 @@ class Uploads:
         self, repository: RepositoryName, digest: Digest, size: int, *, finished: str = ""
     ) -> None:
         now = to_text(self._clock.now())
-        with self._database.write() as connection:
+        with self._database.write_beside() as connection:
             number = _sql.ensure_repository(connection, repository, now)
             blob = {"digest": digest, "size": size, "created_at": now}
-            _sql.insert_missing(connection, _sql.blobs, blob)
+            insert_missing(connection, _sql.blobs, blob)
             link = {"repository_id": number, "digest": digest, "linked_at": now}
-            _sql.insert_missing(connection, _sql.repository_blobs, link)
+            insert_missing(connection, _sql.repository_blobs, link)
             connection.execute(sa.delete(_sql.uploads).where(_sql.uploads.c.id == finished))
 
     def _oldest(self) -> str:

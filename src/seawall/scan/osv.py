@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -152,7 +152,9 @@ def from_json(value: strictjson.Json) -> Advisory:
         record = msgspec.convert(value, _Record)
     except msgspec.ValidationError as error:
         raise BadRecordError(f"not an OSV record: {error}") from error
-    words = _words(record.database_specific)
+    words, affected = _words(record.database_specific), _all_affected(record)
+    if any("\0" in text for one in affected for text in _texts(one)):
+        raise BadRecordError("a name or version holds the character U+0000")
     return Advisory(
         id=_checked_id(record.id),
         # An empty date is still a statement that the record was withdrawn.
@@ -161,8 +163,16 @@ def from_json(value: strictjson.Json) -> Advisory:
         upstream=_ids(record.upstream, but=record.id),
         summary=_summary(record),
         rating=_rating(record, words),
-        affected=_all_affected(record),
+        affected=affected,
     )
+
+
+def _texts(affected: Affected) -> Iterator[str]:
+    """All that is stored of it as text, where not every database keeps U+0000."""
+    yield affected.ecosystem
+    yield affected.package
+    for interval in affected.intervals:
+        yield interval.fixed
 
 
 def intervals(order: versions.Order, events: Sequence[tuple[str, str]]) -> tuple[Interval, ...]:

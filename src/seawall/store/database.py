@@ -1,8 +1,14 @@
-"""One database, two kinds of access: `read` and `write`.
+"""One database, three kinds of transactions: `read`, `write` and, rarely, `write_beside`.
 
-SQLite in WAL mode by default. A write takes the write lock at its beginning (`BEGIN IMMEDIATE`),
-so a transaction never fails half-way with "database is locked", and the audit chain needs no lock
-of its own. `synchronous=FULL`: what was answered with success survives a power cut.
+Every room relies on this and on nothing more, so the same code runs on SQLite (the default: one
+file, one machine) and on PostgreSQL (several machines):
+
+- A read sees one snapshot, and can change nothing.
+- There is one write at a time, in whatever process and on whatever machine: what it has looked at
+  stays so until its end. It waits for its turn at its beginning, never in the middle, so writes
+  neither deadlock nor fail half-way, and the audit chain needs no lock of its own.
+- What was answered with success survives a power cut.
+- An outage, a time-out or a lock that is held for too long is an UnavailableError with a remedy.
 
 Every room declares its tables on `tables`, in its own `_sql.py`, and nobody else imports them. The
 schema itself is made by the migrations in `seawall.store.migrations`; a test holds the two equal.
@@ -11,20 +17,17 @@ schema itself is made by the migrations in `seawall.store.migrations`; a test ho
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.dialects import postgresql, sqlite
 
-from seawall.core.errors import UnavailableError
-
-BUSY_TIMEOUT_MS: Final = 15_000
-CACHE_KIB: Final = 16 * 1024
-POOL_CONNECTIONS: Final = 16
+from seawall.core.errors import SeawallError, UnavailableError
+from seawall.store import _postgresql, _sqlite
+from seawall.store._access import OPTION, Access, access_of
+from seawall.store.address import Address
 
 tables: Final = sa.MetaData(
     naming_convention={
@@ -37,42 +40,59 @@ tables: Final = sa.MetaData(
 )
 """All tables of all rooms."""
 
+Explain: TypeAlias = Callable[[sa.exc.DBAPIError], SeawallError | None]
+
 
 class Database:
     """A pool of connections to one database. Thread-safe; open one per process."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, explain: Explain) -> None:
         self._engine = engine
+        self._explain = explain
 
     @classmethod
     def open_file(cls, path: Path) -> Database:
         """Open (and create, readable by its owner alone) the SQLite database at `path`."""
-        path.touch(mode=0o600, exist_ok=True)
-        engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(path)),
-            poolclass=sa.QueuePool,
-            pool_size=POOL_CONNECTIONS,
-            max_overflow=POOL_CONNECTIONS,
-            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
-        )
-        _prepare_sqlite(engine)
-        return cls(engine)
+        return cls(_sqlite.engine_of(path), _sqlite.explain)
+
+    @classmethod
+    def open_server(cls, address: Address) -> Database:
+        """Open the PostgreSQL database at `address`; connections are made when needed.
+
+        Raises UnavailableError when the driver is not installed.
+        """
+        return cls(_postgresql.engine_of(address), _postgresql.explain)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines can use it too: it lies on a server, not in a file."""
+        return self._engine.dialect.name == "postgresql"
+
+    def server(self) -> str:
+        """Say which server this is, and whether the way to it is encrypted."""
+        with self.read() as connection:
+            version, way = connection.exec_driver_sql(_postgresql.ABOUT).one()
+        return f"PostgreSQL {version}, {way}"
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Give a connection on one consistent snapshot; whatever it writes is thrown away."""
-        with _foreign_errors(), self._engine.connect() as connection:
+        """Give a connection on one consistent snapshot; it can change nothing."""
+        with self._foreign_errors(), self._engine.connect() as connection:
             yield connection
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Give a connection inside a write transaction: committed at the end, undone on error."""
-        with (
-            _foreign_errors(),
-            self._engine.connect().execution_options(seawall_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        return self._writing(Access.WRITE)
+
+    def write_beside(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """Like `write`, but others may write at the same time where the database can do that.
+
+        For frequent changes that decide nothing: rows of one owner are touched or taken away, or
+        rows are added unless they are there. Not for events, nor for anything that `write` looks
+        at before it takes something away; nor may it insert what a twin may insert too, except by
+        `insert_missing`, or touch rows of several kinds in another order than others do.
+        """
+        return self._writing(Access.BESIDE)
 
     def close(self) -> None:
         """Close all connections."""
@@ -83,54 +103,41 @@ class Database:
         """The engine itself: for migrations only."""
         return self._engine
 
-
-@contextlib.contextmanager
-def _foreign_errors() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        # The driver's text names no path; SQL and parameters stay out of the message.
-        raise UnavailableError(
-            f"the database does not answer: {error.orig}",
-            remedy="look at free space and rights of the state directory, then try again",
-        ) from error
-    except sa.exc.DatabaseError as error:
-        if not _is_damage(error.orig):
-            raise  # a broken promise of our own statements
-        raise UnavailableError(
-            f"the database is damaged: {error.orig}",
-            remedy="stop Seawall, keep a copy of the file, and restore a backup",
-        ) from error
-
-
-def _is_damage(error: BaseException | None) -> bool:
-    """Tell a file that is no (or no whole) SQLite database."""
-    return type(error) is sqlite3.DatabaseError
-
-
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    @sa.event.listens_for(engine, "connect")
-    def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        # The driver must not begin transactions by itself: `_on_begin` does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            f"cache_size=-{CACHE_KIB}",
-            "temp_store=MEMORY",
+    @contextlib.contextmanager
+    def _writing(self, access: Access) -> Iterator[sa.Connection]:
+        with (
+            self._foreign_errors(),
+            self._engine.connect().execution_options(**{OPTION: access}) as connection,
+            connection.begin(),
         ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+            yield connection
 
-    @sa.event.listens_for(engine, "begin")
-    def _on_begin(connection: sa.Connection) -> None:
-        is_write = connection.get_execution_options().get("seawall_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    @contextlib.contextmanager
+    def _foreign_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.TimeoutError as error:
+            raise UnavailableError(
+                "all connections to the database are in use", remedy="try again"
+            ) from error
+        except sa.exc.DBAPIError as error:
+            explained = self._explain(error)
+            if explained is None:
+                raise  # a broken promise of our own statements
+            raise explained from error
 
 
-def row_count(result: sa.CursorResult[Any]) -> int:
-    """Return how many rows a statement changed."""
-    return result.rowcount
+def require_one_writer(connection: sa.Connection) -> None:
+    """Raises RuntimeError in a transaction that others may write beside."""
+    if access_of(connection) is Access.BESIDE:
+        raise RuntimeError("this needs Database.write: others write at the same time here")
+
+
+def insert_missing(
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, object]
+) -> None:
+    """Insert a row unless there is one with its key; waits for a twin that is being inserted."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing())
+    else:
+        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seawall import audit
+from seawall import audit, config
 from seawall.app import processes, rooms, setup
 from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
@@ -22,7 +22,7 @@ from seawall.identity.model import Action
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference, RepositoryName, Tag
-from seawall.store import Database, migrate
+from seawall.store import migrate
 from seawall.testing import images, signatures
 from seawall.testing.images import Image
 from seawall.trust import cosign
@@ -89,18 +89,24 @@ class Stage:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK) -> Iterator[Stage]:
-        """Build a house over `directory`: no engine, and a user who may pull `other/*`."""
+    def opened(
+        cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK, *, database_url: str = ""
+    ) -> Iterator[Stage]:
+        """Build a house over `directory`: no engine, and a user who may pull `other/*`.
+
+        Its database is a file there, or the one at `database_url`.
+        """
         home = Home(
             keys=directory / "keys",
             pins=directory / "pins",
             docker=directory / "docker",
             login="root",
         )
-        settings = Settings(state=directory / "state", options=Options(), home=home)
+        options = Options(database=config.Database(url=database_url))
+        settings = Settings(state=directory / "state", options=options, home=home)
         setup.make_directories(settings)
         rooms.import_tables()
-        database = Database.open_file(settings.database)
+        database = setup.open_database(settings)
         try:
             migrate.migrate(database)
             house = rooms.House.build(settings, database, clock)
@@ -194,7 +200,7 @@ class Stage:
         host = self.house.settings.registry_hosts[0]
         reference = Reference.parse(f"{host}/{repository}:{tag}")
         uploads = cosign.plan(_descriptor(made), reference, key, self.house.clock.now())
-        self._push_uploads(into or repository, uploads)
+        self.push_uploads(into or repository, uploads)
 
     def attest(
         self,
@@ -216,10 +222,11 @@ class Stage:
         with contextlib.suppress(NotFoundError):
             tag = plan.attestation_tag(made.digest)
             behind = self.house.registry.manifest_by_target(place, tag).content
-        self._push_uploads(place, plan.for_tag(made.digest, signed, behind))
-        self._push_uploads(place, plan.for_bundle(_descriptor(made), signed, now))
+        self.push_uploads(place, plan.for_tag(made.digest, signed, behind))
+        self.push_uploads(place, plan.for_bundle(_descriptor(made), signed, now))
 
-    def _push_uploads(self, place: RepositoryName, uploads: Sequence[cosign.Upload]) -> None:
+    def push_uploads(self, place: RepositoryName, uploads: Sequence[cosign.Upload]) -> None:
+        """Push what a plan of signatures says."""
         for upload in uploads:
             if isinstance(upload, cosign.BlobUpload):
                 incoming = self.house.registry.uploads.whole(place)

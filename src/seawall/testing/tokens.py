@@ -129,9 +129,13 @@ class FakeModule:
 
     def __init__(self, *tokens: FakeToken) -> None:
         self.fakes = list(tokens)
+        self.is_silent = False
+        """It answers nothing, as one whose service does not run."""
         self.sessions: list[FakeSession] = []
 
     def tokens(self) -> tuple[Token, ...]:
+        if self.is_silent:
+            raise TokenFailedError("the module fake does not answer")
         return tuple(fake.describe() for fake in self.fakes if fake.is_present)
 
     def open(self, token: Token, role: Role, pin: Secret | None, *, is_writing: bool) -> Session:

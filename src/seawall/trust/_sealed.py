@@ -25,6 +25,7 @@ from seawall.core import strictjson
 from seawall.core.errors import SeawallError
 from seawall.core.secret import Secret
 from seawall.core.strictjson import Json
+from seawall.trust._der import children
 from seawall.trust.errors import KeyFormatError, PassphraseError
 
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 65536, 8, 1
@@ -94,7 +95,7 @@ def check_pkcs8(der: bytes) -> None:
     Every INTEGER in its AlgorithmIdentifier is a count, a length or a cost (RFC 8018, RFC 7914).
     """
     try:
-        algorithm = next(_children(next(_children(der))[1]))[1]
+        algorithm = next(children(next(children(der))[1]))[1]
         numbers = list(_integers(algorithm))
     except (StopIteration, ValueError) as error:
         raise KeyFormatError("the encrypted key is not valid PKCS#8") from error
@@ -137,29 +138,11 @@ def _scrypt_parameters(params: dict[str, Json]) -> tuple[int, int, int]:
 def _integers(content: bytes, depth: int = 0) -> Iterator[int]:
     if depth > DER_MAX_DEPTH:
         raise ValueError("nested too deeply")
-    for tag, value in _children(content):
+    for tag, value in children(content):
         if tag == 0x02:
             yield int.from_bytes(value, "big")
         elif tag & 0x20:
             yield from _integers(value, depth + 1)
-
-
-def _children(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield tag and value of each DER element (X.690, definite lengths only)."""
-    at = 0
-    while at < len(content):
-        if at + 2 > len(content):
-            raise ValueError("truncated")
-        tag, length, at = content[at], content[at + 1], at + 2
-        if length >= 0x80:
-            octets = length & 0x7F
-            if not 1 <= octets <= 3:
-                raise ValueError("length")
-            length, at = int.from_bytes(content[at : at + octets], "big"), at + octets
-        if at + length > len(content):
-            raise ValueError("truncated")
-        yield tag, content[at : at + length]
-        at += length
 
 
 def _object(document: dict[str, Json], key: str) -> dict[str, Json]:

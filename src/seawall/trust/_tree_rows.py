@@ -7,13 +7,14 @@ asking for the newest row of a role: the walk is one consistent tree or it is da
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
 
 from seawall.core import clock
-from seawall.core.errors import IntegrityError
+from seawall.core.errors import IntegrityError, InvalidInputError, LimitError
 from seawall.trust import _sql
 from seawall.trust.tuf import metadata
 from seawall.trust.tuf.model import File, Snapshot, Timestamp
@@ -34,7 +35,11 @@ class StoredFile:
     created_at: dt.datetime
 
     def parsed(self) -> File:
-        return metadata.parse(self.role, self.content)
+        """Return what it says. Raises IntegrityError: only what parses was ever stored."""
+        try:
+            return metadata.parse(self.role, self.content)
+        except (InvalidInputError, LimitError) as error:
+            raise _damaged(self.role) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +196,8 @@ def _first(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> S
     row = connection.execute(query).first()
     if row is None:
         return None
+    if hashlib.sha256(row.content).hexdigest() != row.sha256:
+        raise _damaged(Role(row.role))
     return StoredFile(
         role=Role(row.role),
         version=row.version,
@@ -198,3 +205,7 @@ def _first(connection: sa.Connection, query: sa.Select[tuple[object, ...]]) -> S
         content=bytes(row.content),
         created_at=clock.from_text(row.created_at),
     )
+
+
+def _damaged(role: Role) -> IntegrityError:
+    return IntegrityError(f"a stored {role} is not what was uploaded", remedy="restore a backup")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from seawall import audit
 from seawall.trust import _tree_rows as rows
 from seawall.trust.events import KeyChange, TreePublished, TreeRefreshed, TreeTagsChanged
+from seawall.trust.server_keys import ServerKeys
 from seawall.trust.tuf import differences, rules, serving
 from seawall.trust.tuf.build import TufSigner
 from seawall.trust.tuf.model import File, Root
@@ -21,6 +23,33 @@ TAGS_PER_EVENT: Final = 500
 
 Held: TypeAlias = Mapping[Role, Sequence[TufSigner]]
 Ids: TypeAlias = Mapping[Role, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What an upload is judged against."""
+
+    gun: Gun
+    change: int
+    stored: Mapping[Role, File]
+    floors: Mapping[Role, int]
+    held: Held
+
+    def judge(self, uploads: Mapping[Role, File], now: dt.datetime) -> rules.Accepted:
+        """Decide about an upload. Raises UpdateRefusedError."""
+        held = ids_of(self.held)
+        return rules.judge(self.gun, uploads, self.stored, floors=self.floors, held=held, now=now)
+
+
+def state_of(connection: sa.Connection, gun: Gun, keys: ServerKeys) -> State:
+    """Read the state of a tree."""
+    return State(
+        gun=gun,
+        change=rows.newest_change(connection, gun),
+        stored=rows.tree(connection, gun),
+        floors=rows.floors(connection, gun),
+        held=keys.held(connection, gun),
+    )
 
 
 def ids_of(held: Held) -> Ids:

@@ -26,6 +26,8 @@ from seawall.trust import _sql, certificates
 from seawall.trust.events import AuthorityDistrusted, AuthorityTrusted
 from seawall.trust.model import AuthorityKind, TrustedAuthority
 from seawall.trust.notation import identity as notation_identity
+from seawall.trust.sigstore import identity as sigstore_identity
+from seawall.trust.sigstore import trusted_root
 
 MAX_AUTHORITIES: Final = 64
 MAX_IDENTITIES: Final = 64
@@ -125,6 +127,10 @@ def checked(authority: TrustedAuthority) -> TrustedAuthority:
             certificates.parse_pem(authority.content)
             for identity in authority.identities:
                 notation_identity.check(identity)
+        case AuthorityKind.SIGSTORE:
+            trusted_root.parse(authority.content)
+            for identity in authority.identities:
+                sigstore_identity.parse(identity)
     return TrustedAuthority(
         name=authority.name,
         kind=authority.kind,

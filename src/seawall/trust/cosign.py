@@ -29,6 +29,8 @@ from seawall.trust.model import Claims, NamedImage, SignatureFormat, UnverifiedS
 from seawall.trust.signing import Signer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+CERTIFICATE_ANNOTATION: Final = "dev.sigstore.cosign/certificate"
+LOG_ANNOTATION: Final = "dev.sigstore.cosign/bundle"
 PREDICATE_ANNOTATION: Final = "dev.sigstore.bundle.predicateType"
 MAX_LAYERS: Final = 64
 """Signatures behind one tag, and referrers of one image, that are looked at."""
@@ -78,6 +80,19 @@ class TagLayer:
     digest: Digest
     size: int  # bytes
     signature: str  # base64, unverified
+    certificate: str = ""  # PEM, unverified
+    log_promise: str = ""  # JSON, unverified
+
+    def artifact(self, content: bytes, source: str) -> UnverifiedSignature:
+        """Return the signature, with the payload that was fetched."""
+        return UnverifiedSignature(
+            format=SignatureFormat.COSIGN_TAG,
+            content=content,
+            signature=self.signature,
+            certificate=self.certificate,
+            log_promise=self.log_promise,
+            source=source,
+        )
 
 
 def plan(
@@ -137,6 +152,8 @@ def tag_layers(tag_manifest: bytes) -> tuple[TagLayer, ...]:
             digest=layer.digest,
             size=layer.size,
             signature=layer.annotations.get(SIGNATURE_ANNOTATION, ""),
+            certificate=layer.annotations.get(CERTIFICATE_ANNOTATION, ""),
+            log_promise=layer.annotations.get(LOG_ANNOTATION, ""),
         )
         for layer in layers
     )

@@ -72,6 +72,11 @@ def write_reference(reference: TokenReference, *, private: Path, public: Path) -
     _write_new(public, reference.public.pem, PUBLIC_MODE)
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a key file of any form, bounded. Raises NotFoundError or UnavailableError."""
+    return _read(path)
+
+
 def write_private(pem: bytes, path: Path) -> None:
     """Write one encrypted private key. Raises ConflictError when the file exists already."""
     _write_new(path, pem, PRIVATE_MODE)

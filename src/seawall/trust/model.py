@@ -29,6 +29,10 @@ class UnverifiedSignature:
     """The signed payload (COSIGN_TAG), or the whole bundle or envelope."""
     signature: str = ""
     """Base64 of the signature (COSIGN_TAG only: it stands beside the content)."""
+    certificate: str = ""
+    """PEM of the signer's certificate, if one is shown (COSIGN_TAG only, beside the content)."""
+    log_promise: str = ""
+    """JSON in which a log promises that it took the signature (COSIGN_TAG only)."""
     source: str = ""
     """Where it was found, for people."""
 
@@ -98,6 +102,7 @@ class TrustedKey:
 
 class AuthorityKind(enum.StrEnum):
     NOTATION = "notation"  # certificates in PEM, as in a trust store of notation
+    SIGSTORE = "sigstore"  # a trusted_root.json: authorities that certify people, and logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from seawall.trust import bundle, simple_signing
 from seawall.trust.model import Claims, SignatureFormat, UnverifiedSignature
 from seawall.trust.notation import envelopes, payload
 from seawall.trust.notation.envelope import Envelope
+from seawall.trust.sigstore import material
+from seawall.trust.sigstore.material import Material
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Opened:
     signed_bytes: bytes
     signature: bytes  # ASN.1 DER, or what the envelope's algorithm says
     envelope: Envelope | None = None  # of notation
+    material: Material | None = None  # of Sigstore, for a signer with a certificate
 
 
 def open_artifact(artifact: UnverifiedSignature) -> Opened:
@@ -34,6 +37,7 @@ def open_artifact(artifact: UnverifiedSignature) -> Opened:
                 payload=artifact.content,
                 signed_bytes=artifact.content,
                 signature=bundle.decode_base64(artifact.signature, "the signature"),
+                material=material.of_annotations(artifact.certificate, artifact.log_promise),
             )
         case SignatureFormat.SIGSTORE_BUNDLE:
             found = bundle.parse(artifact.content)
@@ -41,6 +45,7 @@ def open_artifact(artifact: UnverifiedSignature) -> Opened:
                 payload=found.payload,
                 signed_bytes=found.signed_bytes,
                 signature=found.signature,
+                material=material.parse(artifact.content),
             )
         case SignatureFormat.NOTATION_JWS | SignatureFormat.NOTATION_COSE:
             return _open_envelope(artifact)

@@ -12,7 +12,7 @@ ends the look at that signature:
                  a certificate: the algorithm of its key, and no other
   5. signer      it verifies under one of the keys of step 1 (hints in it are not believed); with
                  a certificate: its chain holds, and leads to one of the keys or authorities of
-                 step 1 and to an identity trusted there (`notation.signer`)
+                 step 1 and to an identity trusted there (`notation.signer`, `sigstore.signer`)
   6. payload     only now it is read: strict JSON, and a signature *for* an image
   7. digest      it names exactly this digest
   8. repository  it names this repository; stock cosign's bundles name none, see below
@@ -55,6 +55,7 @@ from seawall.trust.model import (
 )
 from seawall.trust.notation import signer as notation_signer
 from seawall.trust.payloads import Opened
+from seawall.trust.sigstore import signer as sigstore_signer
 
 MAX_SIGNATURES: Final = 64
 """More signatures on one image are not looked at: the proof fails, loudly."""
@@ -298,6 +299,11 @@ def _signer(candidates: _Candidates, opened: Opened, now: dt.datetime) -> Signat
     for trusted, key in candidates.keys:
         if key.has_signed(opened.signature, opened.signed_bytes):
             return Signatory(key_id=key.key_id, name=trusted.name, public_key_id=key.key_id)
+    if opened.material is not None:
+        signed = sigstore_signer.Signed(
+            payload=opened.payload, message=opened.signed_bytes, signature=opened.signature
+        )
+        return sigstore_signer.find(signed, opened.material, candidates.authorities, now)
     raise InvalidInputError("it does not verify under any key trusted for this repository")
 
 

@@ -71,8 +71,18 @@ class Trees:
 
         Raises UpdateRefusedError, or ForeignNameError.
         """
+        self.require_ours(gun)
+        uploads = rules.parse(files)
+        with self._database.read() as connection:
+            state = writing.state_of(connection, gun, self._keys)
+        # Signatures are checked before anybody has to wait for this writer; and again only when
+        # another one was faster.
+        accepted = state.judge(uploads, self._clock.now())
         with self._database.write() as connection:
-            self.publish_in(connection, gun, files, actor=actor)
+            if rows.newest_change(connection, gun) != state.change:
+                state = writing.state_of(connection, gun, self._keys)
+                accepted = state.judge(uploads, self._clock.now())
+            self._store(connection, state, accepted, actor)
 
     def publish_in(
         self, connection: sa.Connection, gun: Gun, files: Mapping[str, bytes], *, actor: Actor
@@ -80,17 +90,8 @@ class Trees:
         """Like `publish`, inside the caller's transaction; what is refused has written nothing."""
         self.require_ours(gun)
         uploads = rules.parse(files)
-        now = self._clock.now()
-        stored = rows.tree(connection, gun)
-        held = self._keys.held(connection, gun)
-        floors = rows.floors(connection, gun)
-        accepted = rules.judge(
-            gun, uploads, stored, floors=floors, held=writing.ids_of(held), now=now
-        )
-        made = writing.completed(accepted.tree, floors, held, now)
-        writing.store(connection, gun, (*accepted.files, *made), now)
-        for event in writing.events_of(gun, accepted.files, stored, made[-1]):
-            audit.record(connection, event, actor=actor, at=now)
+        state = writing.state_of(connection, gun, self._keys)
+        self._store(connection, state, state.judge(uploads, self._clock.now()), actor)
 
     def files_in(self, connection: sa.Connection, gun: Gun) -> Mapping[Role, File]:
         """Return every file of the tree as this transaction sees it; none: there is no tree."""
@@ -217,6 +218,19 @@ class Trees:
                 f"{gun.host} is not a name of this registry",
                 remedy="use " + " or ".join(sorted(self._hosts)),
             )
+
+    def _store(
+        self,
+        connection: sa.Connection,
+        state: writing.State,
+        accepted: rules.Accepted,
+        actor: Actor,
+    ) -> None:
+        now = self._clock.now()
+        made = writing.completed(accepted.tree, state.floors, state.held, now)
+        writing.store(connection, state.gun, (*accepted.files, *made), now)
+        for event in writing.events_of(state.gun, accepted.files, state.stored, made[-1]):
+            audit.record(connection, event, actor=actor, at=now)
 
     def _look(self, gun: Gun, role: Role, name: str | None, find: Find | None) -> StoredFile:
         for is_last in (False, True):

@@ -189,6 +189,7 @@ def _(event: TreeChangeWithdrawn) -> str:
     return f"withdrew the change of {_cut(event.role)} version {event.version}"
 
 
+@of.register
 def _(event: AuthorityTrusted) -> str:
     named = f"{_cut(event.name)} ({_cut(event.kind_of_authority)})"
     return f"trusted the authority {named} for {_listed(list(event.patterns))}"

@@ -17,6 +17,21 @@ def _record(database, clock, *names, actor=SYSTEM):
             )
 
 
+def tamper(database, statement):
+    """Do what whoever owns the database could do; its protection is asleep meanwhile."""
+    with database.write() as connection:
+        if database.is_shared:
+            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        connection.execute(sa.text(statement))
+
+
+def test_no_event_is_recorded_where_others_write_at_the_same_time(database, clock):
+    with pytest.raises(RuntimeError), database.write_beside() as connection:
+        audit.record(connection, ThingHappened(what="a"), actor=SYSTEM, at=clock.now())
+    with database.read() as connection:
+        assert 0 == audit.head(connection).seq
+
+
 def test_events_come_back_in_order_with_their_fields(database, clock):
     _record(database, clock, "a", "b")
     with database.read() as connection:
@@ -55,15 +70,18 @@ def test_a_whole_chain_verifies_and_names_its_head(database, clock):
 @pytest.mark.parametrize(
     ("statement", "seq"),
     [
-        ("UPDATE audit_entry SET body = replace(body, 'b', 'x') WHERE seq = 2", 2),
+        (
+            "UPDATE audit_entry SET body = (SELECT body FROM audit_entry WHERE seq = 1)"
+            " WHERE seq = 2",
+            2,
+        ),
         ("UPDATE audit_entry SET actor = 'user:bob' WHERE seq = 1", 1),
         ("DELETE FROM audit_entry WHERE seq = 2", 2),
     ],
 )
 def test_finds_a_changed_or_missing_entry(database, clock, statement, seq):
     _record(database, clock, "a", "b", "c")
-    with database.write() as connection:
-        connection.execute(sa.text(statement))
+    tamper(database, statement)
     with database.read() as connection:
         broken = audit.verify(connection)
     assert isinstance(broken, audit.ChainBreak)
@@ -74,8 +92,7 @@ def test_a_cut_tail_is_found_by_a_noted_head(database, clock):
     _record(database, clock, "a", "b", "c")
     with database.read() as connection:
         noted = audit.head(connection)
-    with database.write() as connection:
-        connection.execute(sa.text("DELETE FROM audit_entry WHERE seq = 3"))
+    tamper(database, "DELETE FROM audit_entry WHERE seq = 3")
     with database.read() as connection:
         assert isinstance(audit.verify(connection), audit.Head)
         assert isinstance(audit.verify(connection, noted=(noted,)), audit.ChainBreak)

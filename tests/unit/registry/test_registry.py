@@ -400,6 +400,19 @@ def test_every_manifest_that_is_here_is_whole_or_its_damage_is_known(tmp_path_fa
     database.close()
 
 
+ONLY_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+ONLY_POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+
+
+@ONLY_POSTGRESQL
+def test_nothing_is_kept_in_memory_where_changes_are_not_counted(registry):
+    put(registry, IMAGE, "v1")
+    for _ in range(2):
+        registry.manifest_by_target(APP, "v1")
+        assert registry.manifest_at_hand(APP, "v1") is None
+
+
+@ONLY_SQLITE
 def test_what_is_in_memory_is_never_older_than_the_database(registry, blobs, clock, tmp_path):
     """Another process: the same file, opened a second time."""
     other_database = Database.open_file(tmp_path / "test.sqlite")
@@ -420,6 +433,7 @@ def test_what_is_in_memory_is_never_older_than_the_database(registry, blobs, clo
     other_database.close()
 
 
+@ONLY_SQLITE
 def test_what_is_in_memory_belongs_to_its_repository_and_has_a_bound(registry, monkeypatch):
     monkeypatch.setattr("seawall.registry._recent.TOTAL_MAX_BYTES", 3000)
     digest = put(registry, IMAGE, *(f"v{n}" for n in range(5)))

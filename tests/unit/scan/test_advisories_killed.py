@@ -17,6 +17,7 @@ from seawall.scan.advisories import Advisories
 from seawall.scan.lookup import StoredAdvisories
 from seawall.scan.versions import ORDERS
 from seawall.store import Database
+from seawall.testing import databases
 from seawall.testing.clocks import FakeClock
 
 RECORDS = staging.BATCH_ADVISORIES + 500
@@ -24,11 +25,11 @@ RECORDS = staging.BATCH_ADVISORIES + 500
 PROGRAM = """
 import sys
 from pathlib import Path
+from seawall.testing import databases
 from seawall.core.actor import SYSTEM
 from seawall.core.clock import SystemClock
 from seawall.scan import staging
 from seawall.scan.advisories import Advisories
-from seawall.store import Database
 
 def say(word):
     def wrap(function):
@@ -46,7 +47,7 @@ Stage.add = say("added")(Stage.add)
 Stage.add_changes = say("changes")(Stage.add_changes)
 Stage.switch = say("switching")(Stage.switch)
 staging.sweep = say("swept")(staging.sweep)
-Advisories(Database.open_file(Path(sys.argv[1])), SystemClock()).import_file(
+Advisories(databases.open_place(sys.argv[1]), SystemClock()).import_file(
     Path(sys.argv[2]), actor=SYSTEM
 )
 print("done", flush=True)
@@ -89,7 +90,7 @@ def test_a_killed_import_changes_nothing_and_can_be_repeated(
     advisories.import_file(edition(tmp_path / "PyPI.jsonl", fixed="1.0"), actor=SYSTEM)
     path = edition(tmp_path / "PyPI.jsonl", fixed="2.0")
     child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "test.sqlite"), str(path), moment],
+        [sys.executable, "-c", PROGRAM, databases.place_of(database), str(path), moment],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

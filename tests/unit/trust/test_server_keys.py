@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from seawall.core.errors import IntegrityError
 from seawall.oci.names import RepositoryName
-from seawall.testing.databases import fresh_database
+from seawall.store import Database
 from seawall.trust import _sql
 from seawall.trust.at_rest import SealingKey
 from seawall.trust.server_keys import ServerKeys
@@ -20,8 +20,7 @@ NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 GUN = Gun.of("registry.test", RepositoryName("team/app"))
 
 
-def test_keys_open_again_under_the_same_sealing_key(tmp_path: Path) -> None:
-    database = fresh_database(tmp_path)
+def test_keys_open_again_under_the_same_sealing_key(database: Database, tmp_path: Path) -> None:
     with database.write() as connection:
         issued = ServerKeys(SealingKey.open(tmp_path / "at-rest.key")).issue(
             connection, GUN, TIMESTAMP, NOW
@@ -34,8 +33,7 @@ def test_keys_open_again_under_the_same_sealing_key(tmp_path: Path) -> None:
     assert issued.key.has_signed("eddsa", signature.value, b"message")
 
 
-def test_another_sealing_key_opens_nothing(tmp_path: Path) -> None:
-    database = fresh_database(tmp_path)
+def test_another_sealing_key_opens_nothing(database: Database) -> None:
     with database.write() as connection:
         ServerKeys(SealingKey(bytes(32))).issue(connection, GUN, TIMESTAMP, NOW)
     with database.read() as connection, pytest.raises(IntegrityError):
@@ -43,8 +41,10 @@ def test_another_sealing_key_opens_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", [{"gun": "registry.test/other"}, {"role": "snapshot"}])
-def test_a_row_moved_to_another_place_does_not_open(tmp_path: Path, column: dict[str, str]) -> None:
-    database, keys = fresh_database(tmp_path), ServerKeys(SealingKey(bytes(32)))
+def test_a_row_moved_to_another_place_does_not_open(
+    database: Database, column: dict[str, str]
+) -> None:
+    keys = ServerKeys(SealingKey(bytes(32)))
     with database.write() as connection:
         keys.issue(connection, GUN, TIMESTAMP, NOW)
         connection.execute(sa.update(_sql.tuf_keys).values(**column))

@@ -132,6 +132,21 @@ def test_the_module_that_is_asked_first_and_knows_the_token_is_used(fake):
     assert "yubi" == tokens.open_key(URI, ask_pin=right).token.label
 
 
+def test_a_module_that_does_not_answer_hides_no_token_of_another(fake):
+    silent = fakes.FakeModule()
+    silent.is_silent = True
+    tokens = Tokens(fakes.FixedModules([silent, fakes.FakeModule(fake)]))
+    assert "yubi" == tokens.open_key(URI, ask_pin=right).token.label
+    assert 1 == len(tokens.list(uris.parse("pkcs11:")))
+    with pytest.raises(NoTokenError, match="; the module fake does not answer"):
+        tokens.find_token(uris.parse("pkcs11:token=none"))
+    alone = Tokens(fakes.FixedModules([silent]))
+    with pytest.raises(TokenFailedError):
+        alone.find_token(URI)
+    with pytest.raises(TokenFailedError):
+        alone.list(URI)
+
+
 @pytest.mark.parametrize(
     ("manufacturer", "told", "known"),
     [

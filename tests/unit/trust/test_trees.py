@@ -6,14 +6,16 @@ import concurrent.futures
 import datetime as dt
 
 import pytest
+import sqlalchemy as sa
 
-from seawall.core.errors import NotFoundError
+from seawall.core.errors import IntegrityError, NotFoundError
 from seawall.oci.digest import Digest
 from seawall.oci.names import Tag
 from seawall.store import Database
 from seawall.testing.publishing import as_upload
 from seawall.testing.signatures import new_key
 from seawall.testing.tree_servers import ADA, GUN, TreeServer
+from seawall.trust import _sql
 from seawall.trust.errors import ForeignNameError, UpdateRefusedError
 from seawall.trust.tuf import chain
 from seawall.trust.tuf.model import Root, Snapshot
@@ -216,3 +218,19 @@ def test_of_publishers_at_once_one_wins_each_version(server: TreeServer) -> None
     assert prove(server, "v1", f"by {max(won)}").is_valid
     assert len(won) + 1 == trees.current(GUN, TIMESTAMP).version
     assert len(won) + 1 == len(trees.changes(GUN, after=0, count=100))
+
+
+def test_changed_rows_are_noticed(server: TreeServer) -> None:
+    trees = server.trees()
+    trees.publish(GUN, server.publisher().first({"v1": "one"}), actor=ADA)
+    c = _sql.tuf_files.c
+    with server.database.write() as connection:
+        connection.execute(
+            sa.update(_sql.tuf_files).where(c.role == "targets").values(content=b"{}")
+        )
+    with pytest.raises(IntegrityError):
+        server.trees().current(GUN, TARGETS)
+    with server.database.write() as connection:
+        connection.execute(sa.delete(_sql.tuf_files).where(c.role == "targets"))
+    with pytest.raises(IntegrityError):
+        server.trees().tree(GUN)

@@ -67,6 +67,15 @@ def build(payload: bytes, signature: bytes) -> bytes:
     )
 
 
+def to_json(payload: bytes, signature: bytes) -> dict[str, Json]:
+    """Return the envelope as it stands in a bundle, and as a log hashes it."""
+    return {
+        "payload": _b64(payload),
+        "payloadType": bundle.PAYLOAD_TYPE,
+        "signatures": [{"sig": _b64(signature)}],
+    }
+
+
 def build_bundle(
     payload: bytes, signature: bytes, key: PublicKey, log_entries: Sequence[Json] = ()
 ) -> bytes:
@@ -78,11 +87,7 @@ def build_bundle(
         {
             "mediaType": bundle.MEDIA_TYPE,
             "verificationMaterial": material,
-            "dsseEnvelope": {
-                "payload": _b64(payload),
-                "payloadType": bundle.PAYLOAD_TYPE,
-                "signatures": [{"sig": _b64(signature)}],
-            },
+            "dsseEnvelope": to_json(payload, signature),
         }
     )
 

@@ -5,7 +5,8 @@
  seawall.tag        a tag was made, moved or taken away
  seawall.signature  a signature by a key that the installation trusts was found on an image
  seawall.referrer   something about an image was pushed beside it
- seawall.tree       a version of a repository's signed tree was accepted
+ seawall.tree       new files of a repository's signed tree were accepted, or all of it deleted
+ seawall.tree-tags  a role of that tree says something else of these tags
 
 Ours name the repository, so who may not see it is shown the hash of the body alone. `blind` keeps
 names from being guessed out of that hash.
@@ -32,7 +33,7 @@ from seawall.trust.keys import PublicKey
 from seawall.trust.model import NamedImage
 
 API_VERSION: Final = "0.0.1"
-BODY_MAX_BYTES: Final = 64 * limits.KIB
+BODY_MAX_BYTES: Final = 512 * limits.KIB
 BODY_MAX_DEPTH: Final = 8
 STATEMENT_MAX_BYTES: Final = 4 * limits.MIB
 BLIND_BYTES: Final = 16
@@ -44,6 +45,7 @@ class Kind(enum.StrEnum):
     SIGNATURE = "seawall.signature"
     REFERRER = "seawall.referrer"
     TREE = "seawall.tree"
+    TREE_TAGS = "seawall.tree-tags"
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -80,25 +82,49 @@ class Referral(_Fact, frozen=True, kw_only=True):
 
 
 class TreeVersion(_Fact, frozen=True, kw_only=True):
-    """The tree of a name (`repository`, host included) was accepted; `files` by role."""
+    """The tree of a name (`gun`, host included) has new files: each role's version.
 
-    files: dict[str, TreeFile]
+    No roles: the tree is gone. `keys` are those that may, or may no longer, sign for a role.
+    """
+
+    gun: str
+    roles: dict[str, int]
+    keys: list[TreeKey]
 
 
-class TreeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One role's file: its version and the SHA-256 of its bytes."""
+class TreeKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key that was added to a role, or taken away. `id` is its id in the tree."""
 
+    role: str
+    id: str
+    added: bool
+
+
+class TreeTags(_Fact, frozen=True, kw_only=True):
+    """A role of a tree, in this version, says something else of tags than before."""
+
+    gun: str
+    role: str
     version: int
-    sha256: str
+    changes: list[TreeTag]
 
 
-Fact: TypeAlias = "TagMove | KeyUse | Referral | TreeVersion"
+class TreeTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The digest before and after; None where the role says nothing."""
 
-_FACTS: Final[dict[Kind, type[TagMove | KeyUse | Referral | TreeVersion]]] = {
+    tag: str
+    was: str | None
+    now: str | None
+
+
+Fact: TypeAlias = "TagMove | KeyUse | Referral | TreeVersion | TreeTags"
+
+_FACTS: Final[dict[Kind, type[TagMove | KeyUse | Referral | TreeVersion | TreeTags]]] = {
     Kind.TAG: TagMove,
     Kind.SIGNATURE: KeyUse,
     Kind.REFERRER: Referral,
     Kind.TREE: TreeVersion,
+    Kind.TREE_TAGS: TreeTags,
 }
 
 
@@ -167,23 +193,7 @@ def parse_envelope(value: Json) -> SignedEnvelope:
 
 def signature_body(envelope: SignedEnvelope, signer: PublicKey) -> bytes:
     """Return the `dsse` body for an envelope that `signer` signed."""
-    entry = _entry_of(envelope, signer)
-    return strictjson.encode(
-        {
-            "apiVersion": API_VERSION,
-            "kind": Kind.DSSE.value,
-            "spec": {
-                "envelopeHash": _sha256(entry.envelope_sha256),
-                "payloadHash": _sha256(entry.payload_sha256),
-                "signatures": [
-                    {
-                        "signature": bundle.encode_base64(entry.signature),
-                        "verifier": bundle.encode_base64(entry.verifier.pem),
-                    }
-                ],
-            },
-        }
-    )
+    return _signature_body(_entry_of(envelope, signer))
 
 
 def fact_body(fact: Fact) -> bytes:
@@ -201,16 +211,16 @@ def parse(body: bytes) -> SignatureEntry | Fact:
     document = strictjson.decode_object(body, max_bytes=BODY_MAX_BYTES, max_depth=BODY_MAX_DEPTH)
     if set(document) != {"apiVersion", "kind", "spec"} or document["apiVersion"] != API_VERSION:
         raise InvalidInputError("an entry of the log has apiVersion 0.0.1, kind and spec")
-    if strictjson.encode(document) != body:
-        raise InvalidInputError("the entry is not in its canonical spelling")
     kind = _kind(document["kind"])
-    if kind is Kind.DSSE:
-        return _parse_signature(document["spec"])
-    try:
-        fact = msgspec.convert(document["spec"], _FACTS[kind])
-    except msgspec.ValidationError as error:
-        raise InvalidInputError(f"the entry {kind} does not parse: {error}") from error
-    return fact
+    parsed = (
+        _parse_signature(document["spec"])
+        if kind is Kind.DSSE
+        else _parse_fact(kind, document["spec"])
+    )
+    # Compared as a whole: white space, order, and the bits that base64 leaves over.
+    if _spelled(parsed) != body:
+        raise InvalidInputError("the entry is not in its canonical spelling")
+    return parsed
 
 
 def kind_of(body: bytes) -> Kind:
@@ -251,6 +261,25 @@ def _entry_of(envelope: SignedEnvelope, signer: PublicKey) -> SignatureEntry:
     )
 
 
+def _signature_body(entry: SignatureEntry) -> bytes:
+    return strictjson.encode(
+        {
+            "apiVersion": API_VERSION,
+            "kind": Kind.DSSE.value,
+            "spec": {
+                "envelopeHash": _sha256(entry.envelope_sha256),
+                "payloadHash": _sha256(entry.payload_sha256),
+                "signatures": [
+                    {
+                        "signature": bundle.encode_base64(entry.signature),
+                        "verifier": bundle.encode_base64(entry.verifier.pem),
+                    }
+                ],
+            },
+        }
+    )
+
+
 def _parse_signature(spec: Json) -> SignatureEntry:
     if not isinstance(spec, dict) or set(spec) != {"envelopeHash", "payloadHash", "signatures"}:
         raise InvalidInputError("a dsse entry has envelopeHash, payloadHash and signatures")
@@ -269,6 +298,17 @@ def _parse_signature(spec: Json) -> SignatureEntry:
         signature=signature,
         verifier=verifier,
     )
+
+
+def _parse_fact(kind: Kind, spec: Json) -> Fact:
+    try:
+        return msgspec.convert(spec, _FACTS[kind])
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"the entry {kind} does not parse: {error}") from error
+
+
+def _spelled(parsed: SignatureEntry | Fact) -> bytes:
+    return _signature_body(parsed) if isinstance(parsed, SignatureEntry) else fact_body(parsed)
 
 
 def _kind(value: Json) -> Kind:

@@ -177,7 +177,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
 
 
 def sign(checkpoint: Checkpoint, signer: Signer, *, name: str) -> Note:
-    """Return the checkpoint, signed by its log."""
+    """Return the checkpoint, signed by its log, whose key is called `name`."""
     text = checkpoint.text
     line = Signature(
         name=check_name(name),

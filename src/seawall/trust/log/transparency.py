@@ -113,24 +113,24 @@ class TransparencyLog:
     """The log of one installation. Every method blocks. Thread-safe, and safe for processes."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, signer: Signer, sealing: SealingKey, origin: str
+        self, database: Database, clock: Clock, *, signer: Signer, sealing: SealingKey, name: str
     ) -> None:
         self._database = database
         self._clock = clock
         self._signer = signer
         self._sealing = sealing
-        self.trusted = TrustedLog(key=signer.public, origin=notes.check_name(origin))
+        self.trusted = TrustedLog(key=signer.public, name=notes.check_name(name))
 
     @classmethod
     def open(
-        cls, database: Database, clock: Clock, *, keys: Path, sealing: SealingKey, origin: str
+        cls, database: Database, clock: Clock, *, keys: Path, sealing: SealingKey, name: str
     ) -> TransparencyLog:
         """Open the log whose key is in the folder `keys`; a new key is made when there is none."""
         sealed = files.read_or_create_private(
             keys / KEY_FILE_NAME, lambda: sealing.generate_p256(purpose=PURPOSE)
         )
         signer = sealing.open_p256(sealed, purpose=PURPOSE)
-        return cls(database, clock, signer=signer, sealing=sealing, origin=origin)
+        return cls(database, clock, signer=signer, sealing=sealing, name=name)
 
     def blind(self, event: int) -> str:
         """Return what keeps the entry about an event of the audit log from being guessed."""
@@ -285,7 +285,7 @@ class TransparencyLog:
             return notes.parse_checkpoint(notes.parse(stored).text), stored
         root = merkle.root(size, _reader(connection))
         checkpoint = notes.Checkpoint(origin=self.trusted.origin, size=size, root=root)
-        note = str(notes.sign(checkpoint, self._signer, name=self.trusted.origin)).encode()
+        note = str(notes.sign(checkpoint, self._signer, name=self.trusted.name)).encode()
         connection.execute(
             sa.insert(_sql.log_checkpoints).values(
                 size=size, root=root, note=note, created_at=clock.to_text(self._clock.now())

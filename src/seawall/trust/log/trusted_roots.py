@@ -25,14 +25,14 @@ VALID_SINCE: Final = "2020-01-01T00:00:00Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedLog:
-    """A log that is believed: its key, and the name that its checkpoints begin with.
+    """A log that is believed: its key, and the name under which it signs.
 
-    `is_sharded` tells a log such as Rekor's, whose entries have one number in the whole and
-    another one in their tree, and whose checkpoints have the tree's number behind the name.
+    cosign takes the name from the log's address, without its port; so do we. `is_sharded` tells a
+    log such as Rekor's, whose entries have one number in the whole and another one in their tree.
     """
 
     key: PublicKey
-    origin: str
+    name: str
     is_sharded: bool = False
 
     @property
@@ -40,12 +40,21 @@ class TrustedLog:
         """SHA-256 of the key."""
         return bytes.fromhex(self.key.key_id)
 
+    @property
+    def origin(self) -> str:
+        """The first line of its checkpoints: the name, and a number that another key has not.
+
+        Stock cosign reads a checkpoint without such a number as one of Rekor's second version,
+        whose entries are hashed in another way.
+        """
+        return f"{self.name} - {int.from_bytes(self.log_id[:8], 'big') >> 1}"
+
     def is_origin(self, text: str) -> bool:
         """Tell whether a checkpoint that begins with `text` is of this log."""
         if not self.is_sharded:
             return text == self.origin
         name, _, number = text.partition(" - ")
-        return name == self.origin and number.isascii() and number.isdigit()
+        return name == self.name and number.isascii() and number.isdigit()
 
 
 def build(log: TrustedLog) -> bytes:
@@ -55,7 +64,7 @@ def build(log: TrustedLog) -> bytes:
             "mediaType": MEDIA_TYPE,
             "tlogs": [
                 {
-                    "baseUrl": f"https://{log.origin}",
+                    "baseUrl": f"https://{log.name}",
                     "hashAlgorithm": "SHA2_256",
                     "publicKey": {
                         "rawBytes": bundle.encode_base64(log.key.der),
@@ -73,18 +82,20 @@ def build(log: TrustedLog) -> bytes:
     )
 
 
-def parse(content: bytes) -> tuple[TrustedLog, ...]:
-    """Return the logs that the file trusts. Raises InvalidInputError or LimitError."""
+def parse(content: bytes, *, is_sharded: bool = False) -> tuple[TrustedLog, ...]:
+    """Return the logs that the file trusts; `is_sharded` for those of Rekor.
+
+    Raises InvalidInputError or LimitError."""
     document = strictjson.decode_object(content, max_bytes=MAX_BYTES)
     logs = document.get("tlogs")
     if document.get("mediaType") != MEDIA_TYPE or not isinstance(logs, list):
         raise InvalidInputError(
             "not a trusted_root.json", remedy="get one with: seawall log trusted-root"
         )
-    return tuple(_log(one) for one in logs)
+    return tuple(_log(one, is_sharded) for one in logs)
 
 
-def _log(value: Json) -> TrustedLog:
+def _log(value: Json, is_sharded: bool) -> TrustedLog:
     if not isinstance(value, dict):
         raise InvalidInputError("a log of the trusted root must be an object")
     public, log_id = _object(value.get("publicKey")), _object(value.get("logId"))
@@ -94,14 +105,14 @@ def _log(value: Json) -> TrustedLog:
     key = keys.parse_public(_pem.encode(keys.LABEL_PUBLIC, der))
     if bundle.decode_base64(log_id.get("keyId"), "keyId").hex() != key.key_id:
         raise InvalidInputError("a log of the trusted root has another id than its key")
-    return TrustedLog(key=key, origin=_origin(value.get("baseUrl")))
+    return TrustedLog(key=key, name=_name(value.get("baseUrl")), is_sharded=is_sharded)
 
 
-def _origin(value: Json) -> str:
+def _name(value: Json) -> str:
     parts = urllib.parse.urlsplit(value if isinstance(value, str) else "")
-    if parts.scheme not in ("https", "http") or not parts.netloc:
+    if parts.scheme not in ("https", "http") or not parts.hostname:
         raise InvalidInputError("a log of the trusted root has no address")
-    return parts.netloc
+    return parts.hostname
 
 
 def _object(value: Json) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,6 +129,27 @@ def verify(
     That the signature itself is good is another proof's business. What is wrong with the item is a
     step, not an error. Raises ValueError for a `now` without time zone.
     """
+
+    def check_body(body: bytes) -> str:
+        parsed = entries.parse(body)
+        if not isinstance(parsed, entries.SignatureEntry) or not parsed.is_of(envelope, signer):
+            raise InvalidInputError("the entry is that of another signature")
+        return f"signature by {signer.key_id[:12]}"
+
+    return verify_entry(item, check_body=check_body, logs=logs, now=now)
+
+
+def verify_entry(
+    item: Json,
+    *,
+    check_body: Callable[[bytes], str],
+    logs: Sequence[TrustedLog],
+    now: dt.datetime,
+) -> LogProof:
+    """Prove that a body stands in one of `logs`; `check_body` says what it is, or raises why not.
+
+    Raises ValueError for a `now` without time zone.
+    """
     if now.tzinfo is None:
         raise ValueError("a proof needs a time with its zone")
     trail: list[Step] = []
@@ -136,7 +157,7 @@ def verify(
         entry = UnverifiedEntry.parse(item)
         _passed(trail, 1, f"entry {entry.index}")
         log = _log(trail, entry, logs)
-        _check_body(trail, entry, envelope, signer)
+        _passed(trail, 3, check_body(entry.body))
         _check_promise(trail, entry, log)
         _check_number(trail, entry, log)
         checkpoint = _check_checkpoint(trail, entry, log)
@@ -191,17 +212,8 @@ def _log(trail: list[Step], entry: UnverifiedEntry, logs: Sequence[TrustedLog]) 
     found = next((log for log in logs if log.log_id == entry.log_id), None)
     if found is None:
         raise InvalidInputError(f"the log {entry.log_id.hex()[:12]} is not trusted")
-    _passed(trail, 2, found.origin)
+    _passed(trail, 2, found.name)
     return found
-
-
-def _check_body(
-    trail: list[Step], entry: UnverifiedEntry, envelope: SignedEnvelope, signer: PublicKey
-) -> None:
-    parsed = entries.parse(entry.body)
-    if not isinstance(parsed, entries.SignatureEntry) or not parsed.is_of(envelope, signer):
-        raise InvalidInputError("the entry is that of another signature")
-    _passed(trail, 3, f"signature by {signer.key_id[:12]}")
 
 
 def _check_promise(trail: list[Step], entry: UnverifiedEntry, log: TrustedLog) -> None:

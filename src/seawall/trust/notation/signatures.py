@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall.core import strictjson
-from seawall.core.errors import SeawallError
+from seawall.core.errors import InvalidInputError, SeawallError
 from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
@@ -64,7 +64,7 @@ def plan(
     `reference` names the image with host and, if it has one, tag. The result is empty when
     `existing` holds that signature. Raises InvalidInputError when the certificate is not valid.
     """
-    certificates.check_valid(identity.chain, now.replace(microsecond=0), "this moment")
+    _check_valid(identity, now)
     if any(_is_ours(found, image, reference, identity, now) for found in existing):
         return ()
     chain = [certificate.der for certificate in identity.chain]
@@ -109,6 +109,16 @@ def layer(referrer: bytes, subject: Digest) -> Layer | None:
     kinds = {kind.value: form for kind, form in envelopes.FORMATS.items()}
     form = kinds.get(parsed.layers[0].media_type)
     return None if form is None else Layer(format=form, descriptor=parsed.layers[0])
+
+
+def _check_valid(identity: Identity, now: dt.datetime) -> None:
+    try:
+        certificates.check_valid(identity.chain, now.replace(microsecond=0), "this moment")
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            error.message,
+            remedy="move the old certificate away and make one: seawall key certificate",
+        ) from error
 
 
 def _manifest(

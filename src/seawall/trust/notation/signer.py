@@ -24,7 +24,7 @@ from seawall.trust import algorithms, certificates
 from seawall.trust.algorithms import Algorithm
 from seawall.trust.certificates import Certificate
 from seawall.trust.keys import KeyId, PublicKey
-from seawall.trust.model import Signatory, TrustedAuthority, TrustedKey
+from seawall.trust.model import AuthorityKind, Signatory, TrustedAuthority, TrustedKey
 from seawall.trust.notation import identity, profile
 from seawall.trust.notation.envelope import Envelope
 
@@ -63,7 +63,8 @@ def find(
 
 
 def _named(chain: tuple[Certificate, ...], authorities: Sequence[TrustedAuthority]) -> Signatory:
-    vouching = [one for one in authorities if _is_under(chain, one)]
+    ours = [one for one in authorities if one.kind is AuthorityKind.NOTATION]
+    vouching = [one for one in ours if _is_under(chain, one)]
     for authority in vouching:
         if any(identity.is_match(one, chain[0]) for one in authority.identities):
             return _signatory(chain[0], authority)

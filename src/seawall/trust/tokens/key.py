@@ -126,8 +126,10 @@ class Tokens:
 
     def find_token(self, uri: TokenUri, known: Module | None = None) -> tuple[Module, Token]:
         """Return the one token that fits. Raises NoTokenError, SeveralKeysError, NoModuleError."""
-        for module in [known] if known else self._modules.for_uri(uri):
-            fitting = [token for token in module.tokens() if _fits(uri, token)]
+        modules = [known] if known else self._modules.for_uri(uri)
+        silent: list[TokenFailedError] = []
+        for module in modules:
+            fitting = [token for token in _seen(module, silent) if _fits(uri, token)]
             if len(fitting) > 1:
                 named = ", ".join(token.title for token in fitting)
                 raise SeveralKeysError(
@@ -135,19 +137,24 @@ class Tokens:
                 )
             if fitting:
                 return module, fitting[0]
+        if silent and len(silent) == len(modules):
+            raise silent[0]
         raise NoTokenError(
-            f"no token fits {uri.without_access()}",
+            f"no token fits {uri.without_access()}{_and_who_is_silent(silent)}",
             remedy="plug it in; what is there is shown by: seawall key list --token",
         )
 
     def list(self, uri: TokenUri) -> list[tuple[Token, Sequence[Listed]]]:
         """Return the tokens that fit, with the keys that they show without a PIN."""
         found: dict[tuple[str, str], tuple[Token, Sequence[Listed]]] = {}
-        for module in self._modules.for_uri(uri):
-            for token in module.tokens():
+        modules, silent = self._modules.for_uri(uri), list[TokenFailedError]()
+        for module in modules:
+            for token in _seen(module, silent):
                 name = (token.manufacturer, token.serial or str(token.slot))
                 if _fits(uri, token) and name not in found:  # two modules may show one token
                     found[name] = token, _listed(module, token)
+        if silent and len(silent) == len(modules):
+            raise silent[0]
         return list(found.values())
 
     def certificates(self, uri: TokenUri) -> tuple[bytes, ...]:
@@ -242,6 +249,19 @@ def _public(key: ec.EllipticCurvePublicKey) -> PublicKey:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
+
+
+def _seen(module: Module, silent: list[TokenFailedError]) -> tuple[Token, ...]:
+    """Return the tokens of a module; one that does not answer must not hide those of others."""
+    try:
+        return module.tokens()
+    except TokenFailedError as error:
+        silent.append(error)
+        return ()
+
+
+def _and_who_is_silent(silent: Sequence[TokenFailedError]) -> str:
+    return "".join(f"; {error.message}" for error in silent)
 
 
 def _fits(uri: TokenUri, token: Token) -> bool:

@@ -79,8 +79,13 @@ class Pkcs11Module:
             ) from error
 
     def tokens(self) -> tuple[Token, ...]:
-        with _translated(self.name):
+        try:
             slots = self._library.get_slots(token_present=True)
+        except pkcs11.PKCS11Error as error:
+            raise TokenFailedError(
+                f"the module {self.name} does not answer ({type(error).__name__})",
+                remedy="for a card or a YubiKey the service pcscd has to run",
+            ) from error
         found = []
         for slot in slots:
             with contextlib.suppress(pkcs11.PKCS11Error):  # pulled out at this moment, or not ours
