@@ -1,9 +1,9 @@
 """Files of a tree that wait for more signatures, so that several people can meet a threshold
 without handing a file around.
 
-Somebody begins with a file that lacks signatures; others add theirs; the one that completes a file
-publishes it, in the same transaction. What waits proves nothing: nobody is shown it as the tree. A
-change whose finished part must not be published before the rest does not belong here.
+Somebody begins with files that lack signatures; others add theirs; the one that completes all that
+waits for the repository publishes it together, in the same transaction. What waits proves nothing:
+nobody is shown it as the tree.
 
 Refused: files of roles that the tree does not have, or that the server signs; files without at
 least one signature by a key of the role, of a root by a key of the root before it (so nobody can
@@ -179,16 +179,19 @@ class PendingFiles:
     def _publish(
         self, connection: sa.Connection, gun: Gun, known: Mapping[Role, Waiting], actor: Actor
     ) -> Outcome:
-        complete = {r: one.draft.file for r, one in known.items() if one.draft.is_complete}
+        """Publish when nothing lacks any more: what was offered together belongs together."""
+        complete = {role: one.draft.file for role, one in known.items()}
         refused = ""
-        if complete:
+        if all(one.draft.is_complete for one in known.values()):
             files = {str(role): file.content for role, file in complete.items()}
             try:
                 self._trees.publish_in(connection, gun, files, actor=actor)
                 _drop(connection, gun, list(complete))
             except UpdateRefusedError as error:
-                # It may need another file that still waits; nothing of it was written.
+                # It may need another file that nobody has offered; nothing of it was written.
                 complete, refused = {}, error.message
+        else:
+            complete = {}
         return Outcome(
             published=tuple(sorted(complete)),
             waiting=self._waiting(connection, gun),

@@ -188,11 +188,15 @@ def _certified_id(root, key):
     )
 
 
-def test_a_finished_part_is_published_and_the_rest_waits(team):
+def test_what_was_offered_together_is_published_together(team):
     upload = edits.set_tag(
         team.current, Keyring.of([team.alice]), Tag("v1"), ONE, team.server.clock.now()
     )
     files = {str(one.file.role): one.file.content for one in upload.drafts}
+    assert {"targets/alice", RELEASES} == set(files)
     outcome = team.pending.offer(GUN, files, actor=ADA)
-    assert ("targets/alice",) == outcome.published
-    assert [RELEASES] == [one.role for one in outcome.waiting]
+    assert () == outcome.published
+    [releases] = [one.draft.file for one in outcome.waiting if one.role == RELEASES]
+    more = build.ecdsa_signer(team.bob).sign(releases.signed_bytes)
+    outcome = team.offer(build.with_signatures_alone(releases, [more]), BOB)
+    assert ("targets/alice", RELEASES) == outcome.published
