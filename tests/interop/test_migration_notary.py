@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -10,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from seawall.cli.registry_client import RegistryClient
 from seawall.cli.registry_logins import Credentials
@@ -22,12 +21,9 @@ from seawall.testing import docker_registry, images, installations, stock_notary
 from seawall.testing.installations import Installation
 from seawall.testing.stock_notary import StockNotary
 from seawall.testing.trusting import CLIENTS, PHRASE, Person
-from seawall.trust import docker_keys
-from seawall.trust.keys import PrivateKey
 
 pytestmark = pytest.mark.interop
 
-PHRASE_ = Secret(PHRASE)
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = images.image(images.layer({"motd": b"hello"}))
 OTHER = images.image(images.layer({"motd": b"another"}))
@@ -70,20 +66,30 @@ class Bench:
 
     @property
     def login(self) -> str:
-        import base64
-
         return base64.b64encode(f"admin:{self.new.password}".encode()).decode()
 
     def sign_at_the_old_server(self, gun: str) -> None:
-        """Make a tree as people did: root from a key file, two tags."""
-        plain = self.home / "root.pem"
-        self.notary(self.old.host, self.old.ca, "init", "--rootkey", str(plain), "-p", gun)
+        """Make a tree as people did, with two tags; import its root key from notary's store."""
+        self.notary(self.old.host, self.old.ca, "init", "-p", gun)
+        if not self.key.exists():
+            self._import_root_key()
         for tag, made in (("v1", IMAGE), ("v2", OTHER)):
             digest = Digest.of(made.manifest)
             self.notary(
                 self.old.host, self.old.ca, "addhash", gun, tag, str(len(made.manifest)),
                 "--sha256", digest.hex, "-p",
             )  # fmt: skip
+
+    def _import_root_key(self) -> None:
+        store = self.home / "notary" / "private"
+        (stored,) = [one for one in store.glob("*.key") if "role: root" in one.read_text()]
+        phrase = self.home / "passphrase"
+        phrase.write_text(PHRASE + "\n")
+        done = self.new.seawall(
+            "key", "import", "--from-docker", str(stored), "--passphrase-file", str(phrase),
+            "--output", str(self.key.with_suffix("")),
+        )  # fmt: skip
+        assert 0 == done.returncode, done.stderr
 
     def push(self, repository: str) -> None:
         password = Secret(self.new.password)
@@ -115,8 +121,6 @@ def bench(
 ) -> Iterator[Bench]:
     need(docker_registry.PROGRAM)
     home = tmp_path_factory.mktemp("migration")
-    key = ec.generate_private_key(ec.SECP256R1())
-    _write_keys(key, home)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(stock_notary.running(_folder(home / "old")))
         registry = stack.enter_context(docker_registry.running(home / "registry"))
@@ -135,20 +139,6 @@ def bench(
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
-
-
-def _write_keys(key: ec.EllipticCurvePrivateKey, home: Path) -> None:
-    """Write one key twice: in docker's form for notary, in PKCS#8 for Seawall."""
-    docker = docker_keys.encode(docker_keys.DockerKey(key=PrivateKey(key), role="root"), PHRASE_)
-    (home / "root.pem").write_bytes(docker)
-    sealed = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(PHRASE.encode()),
-    )
-    (home / "root.key").write_bytes(sealed)
-    for name in ("root.pem", "root.key"):
-        (home / name).chmod(0o600)
 
 
 def test_a_tree_is_explained_brought_over_and_read_by_the_stock_client(bench: Bench) -> None:

@@ -137,9 +137,7 @@ class Migration:
         self._prove(source, pin_files.read(pins, self.new))
         return Done(published=tuple(map(str, files)))
 
-    def adopt(
-        self, source: Source, signers: Sequence[Signer], house: House, actor: Actor, keys: Path
-    ) -> Done:
+    def adopt(self, source: Source, signers: Sequence[Signer], house: House, actor: Actor) -> Done:
         """Take the tree over under the same name, in this machine's installation."""
         from seawall.trust.server_keys import ServerKeys
 
@@ -150,7 +148,10 @@ class Migration:
         )
         brought = migration.bring(source, self.new, signers, server, self.now)
         adoption = Adoption(
-            database=house.database, clock=house.clock, keys=ServerKeys.open(keys), trees=trees
+            database=house.database,
+            clock=house.clock,
+            keys=ServerKeys.open(house.settings.keys),
+            trees=trees,
         )
         is_new = adoption.adopt(self.new, source.tree, brought.files, actor=actor)
         proven = chain.prove(

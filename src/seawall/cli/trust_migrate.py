@@ -198,7 +198,7 @@ def _apply(
         keys = signers.open_signers(options.keys, options, settings)
         if moving.way is Way.SAME_NAME:
             with setup.opened(settings) as house:
-                tree = moving.adopt(source, keys, house, local.who(settings), settings.keys)
+                tree = moving.adopt(source, keys, house, local.who(settings))
         else:
             tree = moving.publish(source, keys, settings.home.pins)
     copied = moving.copy_signatures(explained.rows)

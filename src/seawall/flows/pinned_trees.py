@@ -20,7 +20,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.model import TreeState
 from seawall.registry.service import Registry
 from seawall.trust.pins import Pins, Remembered
-from seawall.trust.proof import Step
+from seawall.trust.trail import Step
 from seawall.trust.tuf import chain, metadata, serving
 from seawall.trust.tuf.chain import ChainProof, Pin, Tree, TreeSigner
 from seawall.trust.tuf.names import ROOT, SNAPSHOT, TIMESTAMP, Gun

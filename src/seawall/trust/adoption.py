@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -62,7 +62,7 @@ class Adoption:
             )
             made = writing.completed(accepted.tree, floors, held, now)
             writing.store(connection, gun, (*accepted.files, *made), now)
-            for event in writing.events_of(gun, tuple(stored.values()), {}, made[-1]):
+            for event in writing.events_of(gun, _new(stored, accepted.files), {}, made[-1]):
                 audit.record(connection, event, actor=actor, at=now)
         return True
 
@@ -97,3 +97,9 @@ class Adoption:
         for file in (*chain, *last.values()):
             rows.add(connection, gun, file, now)
         return {ROOT: chain[-1], **last}
+
+
+def _new(stored: Mapping[Role, File], accepted: Sequence[File]) -> tuple[File, ...]:
+    """Return what stands here now that people signed: all of it is new to this server."""
+    files = {**stored, **{file.role: file for file in accepted}}
+    return tuple(file for role, file in files.items() if role not in (SNAPSHOT, TIMESTAMP))
