@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
-        "named. Where no key is trusted for the image, the tree alone decides.\n"
+        "named. Where no key is trusted for the image, the tree alone decides; of an image\n"
+        "named by digest, its signatures decide where a key is trusted and no root is named.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
@@ -92,7 +93,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             hosts=hosts,
             required_signers=options.signers,
         )
-    tree = verify_tree.prove_tag(asked, evidence)
+    # A platform's image of a signed index is in no tree: a digest has no tag to prove.
+    is_by_digest = image.digest is not None and judged is not None and not options.fingerprints
+    tree = None if is_by_digest else verify_tree.prove_tag(asked, evidence)
     return _print(image, evidence, judged, tree, options.json)
 
 
