@@ -1,6 +1,6 @@
 """Reads of content trust against Debian's notary-server, on this machine, in turns.
 
-    python bench/trust_reads.py [--rounds 3] [--tags 100] [--json FILE]
+    python bench/trust_reads.py [ROUNDS]        a part of bench/trust.py
 
 Measured: rates over 32 connections and CPU of the server for what a client asks for when it pulls:
 timestamp.json, the snapshot and the targets by hash. Seawall asks for tokens and keeps everything
@@ -10,7 +10,6 @@ Plain HTTP on both sides. Rates depend on the machine and its load; ratios and C
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import contextlib
@@ -20,6 +19,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -200,22 +200,14 @@ def hex_of(meta: dict[str, dict[str, str]]) -> str:
     return base64.b64decode(meta["hashes"]["sha256"]).hex()
 
 
-def report(seawall: Server, peer: Server) -> None:
-    print(f"{'':34}{seawall.name:>14}{peer.name:>18}{'ratio':>9}")
-    for figure in seawall.figures:
-        ours, theirs = (statistics.median(one.figures[figure]) for one in (seawall, peer))
-        ratio = f"{ours / theirs:.2f}" if theirs else "-"
-        print(f"{figure:34}{ours:14.3f}{theirs:18.3f}{ratio:>9}")
+def why_not() -> str | None:
+    if (CLIENTS / "notary-server").exists():
+        return None
+    return "needs notary-server: tools/clients.sh .cache/clients notary-server"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tags", type=int, default=100)
-    parser.add_argument("--json", type=Path, help="write every figure of every round here")
-    args = parser.parse_args()
-    if not (CLIENTS / "notary-server").exists():
-        parser.exit(1, "needs notary-server: tools/clients.sh .cache/clients notary-server\n")
+def measure(rounds: int, tags: int) -> dict[str, dict[str, float]]:
+    """Return medians over the rounds, by what was asked for, of both servers and their ratio."""
     with (
         tempfile.TemporaryDirectory(prefix="seawall-bench-") as folder,
         contextlib.ExitStack() as stack,
@@ -223,17 +215,24 @@ def main() -> None:
         ours = stack.enter_context(seawall(Path(folder) / "seawall"))
         peer = stack.enter_context(notary_server(Path(folder) / "peer"))
         for server in (ours, peer):
-            server.publish(args.tags)
-        for number in range(args.rounds):
+            server.publish(tags)
+        for number in range(rounds):
             # In turns, and not always in the same order.
             for server in (ours, peer) if number % 2 else (peer, ours):
                 run_round(server)
-        report(ours, peer)
-        if args.json:
-            args.json.write_text(
-                json.dumps({one.name: one.figures for one in (ours, peer)}, indent=1)
-            )
+        return compared(ours, peer)
+
+
+def compared(ours: Server, peer: Server) -> dict[str, dict[str, float]]:
+    result = {}
+    for figure in ours.figures:
+        mine, theirs = (statistics.median(one.figures[figure]) for one in (ours, peer))
+        ratio = {"ratio": round(mine / theirs, 2)} if theirs else {}
+        result[figure] = {ours.name: round(mine, 3), peer.name: round(theirs, 3), **ratio}
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    if reason := why_not():
+        sys.exit(reason)
+    print(json.dumps(measure(int(sys.argv[1]) if sys.argv[1:] else 3, 100), indent=2))

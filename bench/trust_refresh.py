@@ -1,5 +1,7 @@
 """What it costs to keep the timestamps of many trees fresh.
 
+    python bench/trust_refresh.py [REPOSITORIES TAGS]        a part of bench/trust.py
+
 Nobody refreshes trees that nobody asks for: a timestamp is signed anew by the first question after
 it is due (six hours, see `trust.tuf.serving`), inside that question. So the cost per day is bounded
 by the number of trees, whatever the number of tags and questions; here it is measured at its worst,

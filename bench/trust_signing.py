@@ -1,5 +1,7 @@
 """`seawall sign` against `cosign sign`, `notation sign` and `docker trust sign` together.
 
+    python bench/trust_signing.py [ROUNDS]        a part of bench/trust.py
+
 A real `seawall up` is the registry, the trust server and the log for all of them. Each round takes
 a new image in two repositories: Seawall makes all formats, the tree and the log entry in one with
 one command; the three programs do theirs, one after the other, in the other. The programs' start

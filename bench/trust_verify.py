@@ -1,5 +1,7 @@
 """What the server spends on verifying an image that it has seen before, and `docker create` on it.
 
+    python bench/trust_verify.py [CALLS]        a part of bench/trust.py
+
 Everything is made by `seawall sign` and `seawall trust` against a real `seawall up`: signatures in
 all formats, a bundle with its log entry, a tree with a pinned root and a delegation. Then the
 question of the gate is asked in this process, over the same database: once while nothing changes,

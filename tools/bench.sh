@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every figure beside its peer, in the same run. Wants a quiet machine and about fifteen minutes.
+# Every figure beside its peer, in the same run. Wants a quiet machine and about twenty minutes.
 set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
@@ -11,4 +11,5 @@ tools/clients.sh .cache/clients
 $python bench/cli.py
 $python bench/registry.py
 $python bench/gate.py
+$python bench/trust.py
 $python bench/scan.py "$image" .cache/bench/peers # fetches Syft and Trivy as wheels, once
