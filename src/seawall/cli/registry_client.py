@@ -7,17 +7,18 @@ was named and to the token service that it named over TLS; uploads that are led 
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import urllib3
 
-from seawall.cli import _redirects
+from seawall.cli import _redirects, _registry_errors
 from seawall.cli._bearer import Challenge
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
@@ -28,11 +29,9 @@ from seawall.core.errors import (
     InvalidInputError,
     LimitError,
     NotFoundError,
-    SeawallError,
     UnavailableError,
 )
 from seawall.core.secret import Secret
-from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
@@ -43,8 +42,11 @@ READ_SECONDS: Final = 30
 BODY_SECONDS: Final = 60
 """A body that takes longer is given up, however steadily it drips."""
 
+SLOWEST_BYTES_A_SECOND: Final = 64 * limits.KIB
+"""Blobs that are only held against their digests may be large: they get more time."""
+
 PIECE_BYTES: Final = 64 * limits.KIB
-ERROR_MAX_BYTES: Final = 64 * limits.KIB
+ERROR_MAX_BYTES: Final = _registry_errors.MAX_BYTES
 TOKEN_MAX_BYTES: Final = 64 * limits.KIB
 MAX_REDIRECTS: Final = 3
 MAX_REFERRER_PAGES: Final = 20
@@ -64,6 +66,10 @@ class Fetched:
     @property
     def descriptor(self) -> Descriptor:
         return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.content))
+
+
+_Sink: TypeAlias = Callable[[bytes], object]
+"""Takes the pieces of a body, which is then not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +184,22 @@ class RegistryClient:
             raise IntegrityError(f"the registry's blob is not what {digest} names")
         return answer.body
 
+    def check_blob(self, repository: RepositoryName, digest: Digest, size: int) -> None:
+        """Fetch a blob of any size, keep none of it, and hold it against its digest.
+
+        Raises IntegrityError, LimitError for one that is longer than `size`, NotFoundError …
+        """
+        seen = hashlib.new(digest.algorithm)
+        self._call(
+            "GET",
+            f"/v2/{repository}/blobs/{digest}",
+            scope=f"repository:{repository}:pull",
+            max_bytes=size,
+            sink=seen.update,
+        )
+        if seen.hexdigest() != digest.hex:
+            raise IntegrityError(f"the registry's blob is not what {digest} names")
+
     def put_blob(self, repository: RepositoryName, content: bytes) -> Digest:
         """Push a small blob and return its digest."""
         digest, scope = Digest.of(content), f"repository:{repository}:pull,push"
@@ -275,28 +297,29 @@ class RegistryClient:
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        sink: _Sink | None = None,
     ) -> _Answer:
         sent = dict(headers or {})
         if scope in self._authorization:
             sent["Authorization"] = self._authorization[scope]
-        answer = self._send(method, self._base + path, sent, body, max_bytes)
+        answer = self._send(method, self._base + path, sent, body, max_bytes, sink=sink)
         if answer.status == 401 and (granted := self._authorize(answer, scope)):
             sent["Authorization"] = self._authorization[scope] = granted
-            answer = self._send(method, self._base + path, sent, body, max_bytes)
+            answer = self._send(method, self._base + path, sent, body, max_bytes, sink=sink)
         for _ in range(MAX_REDIRECTS):
             if answer.status not in _REDIRECTS:
                 break
             if method != "GET":
                 raise DeniedError(f"the registry {self._host} redirects a {method}, refused")
-            answer = self._follow(answer, max_bytes)
+            answer = self._follow(answer, max_bytes, sink)
         return self._checked(answer, path)
 
-    def _follow(self, answer: _Answer, max_bytes: int) -> _Answer:
+    def _follow(self, answer: _Answer, max_bytes: int, sink: _Sink | None) -> _Answer:
         """Follow to where the bytes are, without credentials and never from TLS to none."""
         url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
         if not self._is_allowed(url) or _redirects.leads_inside(self._base, url):
             raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
-        return self._send("GET", url, {}, None, max_bytes)
+        return self._send("GET", url, {}, None, max_bytes, sink=sink)
 
     def _is_allowed(self, url: str) -> bool:
         parts = urllib.parse.urlsplit(url)
@@ -331,7 +354,14 @@ class RegistryClient:
         return f"Bearer {token}"
 
     def _send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, max_bytes: int
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        max_bytes: int,
+        *,
+        sink: _Sink | None = None,
     ) -> _Answer:
         try:
             response = self._http.request(
@@ -344,26 +374,28 @@ class RegistryClient:
             )
             with response:
                 limit = max_bytes if response.status < 400 else ERROR_MAX_BYTES
-                content = self._read(response, limit)
+                kept = bytearray()
+                take = kept.extend if sink is None or response.status != 200 else sink
+                self._read(response, limit, take)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnavailableError(
-                f"the registry {self._host} does not answer: {_why(error)}",
+                f"the registry {self._host} does not answer: {_registry_errors.why(error)}",
                 remedy="check the address, the network and --ca",
             ) from error
-        return _Answer(status=response.status, headers=response.headers, body=content)
+        return _Answer(status=response.status, headers=response.headers, body=bytes(kept))
 
-    def _read(self, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-        content = bytearray()
-        deadline = time.monotonic() + BODY_SECONDS
+    def _read(self, response: urllib3.BaseHTTPResponse, limit: int, take: _Sink) -> None:
+        count, seconds = 0, BODY_SECONDS + limit // SLOWEST_BYTES_A_SECOND
+        deadline = time.monotonic() + seconds
         while piece := response.read1(PIECE_BYTES, decode_content=False):
-            content += piece
-            if len(content) > limit or time.monotonic() > deadline:
+            count += len(piece)
+            if count > limit or time.monotonic() > deadline:
                 response.close()  # do not read on
                 raise LimitError(
                     f"the registry {self._host} sends more than {limit} bytes,"
-                    f" or for longer than {BODY_SECONDS} s"
+                    f" or for longer than {seconds} s"
                 )
-        return bytes(content)
+            take(piece)
 
     def _checked(self, answer: _Answer, path: str) -> _Answer:
         what = f"{self._host}{path.partition('?')[0]}"
@@ -377,9 +409,13 @@ class RegistryClient:
                     f"the registry {self._host} does not allow it", remedy=_LOGIN_REMEDY
                 )
             case 400:
-                raise ConflictError(f"the registry refuses {what}{_told(answer)}")
+                raise ConflictError(
+                    f"the registry refuses {what}{_registry_errors.told(answer.body)}"
+                )
             case status:
-                raise UnavailableError(f"the registry answers {status} for {what}{_told(answer)}")
+                raise UnavailableError(
+                    f"the registry answers {status} for {what}{_registry_errors.told(answer.body)}"
+                )
 
 
 _LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
@@ -396,33 +432,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _told(answer: _Answer) -> str:
-    """Return what an error says, as one bounded line: a problem document (RFC 9457), or the first
-    of the errors that registries and trust servers list."""
-    try:
-        document = strictjson.decode_object(answer.body, max_bytes=ERROR_MAX_BYTES)
-    except SeawallError:
-        return ""
-    title = document.get("title") or _first_message(document.get("errors"))
-    if not isinstance(title, str):
-        return ""
-    return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
-
-
-def _first_message(errors: Json) -> Json:
-    first = errors[0] if isinstance(errors, list) and errors else None
-    if not isinstance(first, dict):
-        return None
-    detail = first.get("detail")
-    inner = detail.get("Error") if isinstance(detail, dict) else None
-    return (inner.get("Msg") if isinstance(inner, dict) else None) or first.get("message")
-
-
 def _next_page(link: str) -> str | None:
     target, _, parameters = link.partition(">")
     return target.strip()[1:] if target.startswith("<") and 'rel="next"' in parameters else None
-
-
-def _why(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition(": ")[2][:200] or type(error).__name__
