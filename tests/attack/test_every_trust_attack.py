@@ -484,7 +484,7 @@ def test_refuses_another_manifest_in_place_of_a_member_that_the_index_names(scen
     assert scene.verify("shop/app:whole").is_valid, "that the digest is signed is still true"
 
 
-def test_an_entry_in_the_one_log_is_accepted(scene: Scene) -> None:
+def test_refuses_no_entry_that_is_in_the_one_log(scene: Scene) -> None:
     """The control of the two attacks with a fork."""
     _sign_into(scene, scene.stage.house.log, "logged")
     _want_log(scene)
