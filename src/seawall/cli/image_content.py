@@ -16,7 +16,7 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName
-from seawall.trust.proof import Step
+from seawall.trust.trail import Step
 
 MAX_MANIFESTS: Final = 1024
 MAX_DEPTH: Final = 4

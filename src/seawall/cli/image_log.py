@@ -21,7 +21,7 @@ from seawall.trust.log.notes import Checkpoint
 from seawall.trust.log.trusted_roots import TrustedLog
 from seawall.trust.log.verify import LogProof
 from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
-from seawall.trust.proof import Step
+from seawall.trust.trail import Step
 
 STEPS: Final = {**verify.STEPS, max(verify.STEPS) + 1: "one log"}
 ONE_LOG: Final = max(STEPS)
@@ -122,14 +122,5 @@ def _grown(source: Source, shown: Checkpoint) -> int:
 
 
 def _shown(number: int, found: LogProof, last: Step | None) -> list[Step]:
-    steps = [
-        Step(
-            number=step.number,
-            name=step.name,
-            is_passed=step.is_passed,
-            detail=step.detail,
-            signature=str(number),
-        )
-        for step in found.steps
-    ]
-    return steps if last is None else [*steps, replace(last, signature=str(number))]
+    steps = found.steps if last is None else (*found.steps, last)
+    return [replace(step, signature=str(number)) for step in steps]

@@ -13,7 +13,7 @@ from seawall.cli.image_signatures import Judged
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.trust import proof
-from seawall.trust.proof import Step
+from seawall.trust.trail import Step
 from seawall.trust.tuf import chain
 from seawall.trust.tuf.chain import ChainProof
 

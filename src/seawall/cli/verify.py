@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
         "named, of the log with --logged, and of the content. Where no key is trusted for the\n"
-        "image, the tree alone decides. A step has the same number wherever it is shown.\n"
+        "image, the tree alone decides; of an image named by digest, its signatures decide where\n"
+        "a key is trusted and no root is named. A step has the same number wherever it is shown.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
@@ -92,11 +93,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             hosts=hosts,
             required_signers=options.signers,
         )
+    # A platform's image of a signed index is in no tree: a digest has no tag to prove.
+    is_by_digest = image.digest is not None and judged is not None and not options.fingerprints
     whole = proof_output.Whole(
         image=image,
         digest=evidence.digest,
         judged=judged,
-        tree=verify_tree.prove_tag(asked, evidence),
+        tree=None if is_by_digest else verify_tree.prove_tag(asked, evidence),
         log=verify_more.prove_log(asked, evidence, judged, trust[0] if trust else []),
         content=None,
     )

@@ -11,9 +11,10 @@ from seawall.core import blocking
 from seawall.core.errors import LimitError
 from seawall.core.ids import new_id
 from seawall.distribution.call import Call
-from seawall.distribution.errors import API_VERSION, RefusedError, Shape
+from seawall.distribution.errors import API_VERSION
 from seawall.distribution.numbers import Span, parse_ranges
 from seawall.distribution.sending import send, send_parts
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.oci.digest import Digest
 
 _TYPE = "application/octet-stream"

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from seawall.core import blocking
 from seawall.core.limits import MIB
-from seawall.distribution.errors import RefusedError, Shape
 from seawall.distribution.numbers import parse_number
+from seawall.ingress.refusals import RefusedError, Shape
 
 BATCH_BYTES: Final = MIB
 

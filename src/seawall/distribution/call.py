@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from seawall.core.errors import InvalidInputError
-from seawall.distribution.errors import RefusedError, Shape
 from seawall.distribution.paths import Target
 from seawall.ingress.access import Authenticator, Caller
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
 from seawall.registry import Registry

@@ -20,9 +20,10 @@ from aiohttp import web
 from seawall.core.errors import InvalidInputError, SeawallError
 from seawall.distribution import blobs, listings, manifests, paths, uploads
 from seawall.distribution.call import Call
-from seawall.distribution.errors import RefusedError, Shape, response_of, unexpected
+from seawall.distribution.errors import response_of, unexpected
 from seawall.distribution.paths import Endpoint, Target
 from seawall.ingress.access import Action, Authenticator, Caller, InvalidCredentialsError
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.registry import Registry
 
 Answer: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]

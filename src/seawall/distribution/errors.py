@@ -7,8 +7,6 @@ The codes are those of the distribution-spec ("Error Codes"). What was refused a
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -24,28 +22,12 @@ from seawall.core.errors import (
     SeawallError,
     UnavailableError,
 )
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.registry import errors as registry
 
 MESSAGE_MAX: Final = 1_000  # characters
 
 API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How one kind of error is answered."""
-
-    status: int
-    code: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class RefusedError(SeawallError):
-    """A request that the door itself refuses, with its answer."""
-
-    def __init__(self, message: str, shape: Shape, *, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy)
-        self.shape = shape
 
 
 _SHAPES: Final[tuple[tuple[type[SeawallError], Shape], ...]] = (

@@ -13,7 +13,8 @@ from seawall.core.limits import MANIFEST_MAX_BYTES
 from seawall.distribution import bodies
 from seawall.distribution.blobs import is_known
 from seawall.distribution.call import Call, parse_digest
-from seawall.distribution.errors import API_VERSION, RefusedError, Shape
+from seawall.distribution.errors import API_VERSION
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.names import Tag

@@ -9,9 +9,10 @@ from seawall.core import blocking
 from seawall.core.errors import SeawallError
 from seawall.distribution import bodies
 from seawall.distribution.call import Call, parse_digest
-from seawall.distribution.errors import API_VERSION, RefusedError, Shape, response_of
+from seawall.distribution.errors import API_VERSION, response_of
 from seawall.distribution.numbers import Span, parse_content_range
 from seawall.ingress.access import Action
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
 from seawall.registry.errors import OffsetError

@@ -17,11 +17,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.service import Registry
 from seawall.trust import cosign, proof, referrers
 from seawall.trust.authorities import TrustedAuthorities
-from seawall.trust.model import (
-    TrustedAuthority,
-    TrustedKey,
-    UnverifiedSignature,
-)
+from seawall.trust.model import TrustedAuthority, TrustedKey, UnverifiedSignature
 from seawall.trust.referrers import SignatureLayer
 from seawall.trust.trusted import TrustedKeys
 

@@ -25,7 +25,8 @@ from seawall.trust.attestations.envelope import AttestationFormat
 from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.keys import KeyId
 from seawall.trust.model import TrustedKey, VerifiedSignature
-from seawall.trust.proof import Proof, Step
+from seawall.trust.proof import Proof
+from seawall.trust.trail import Step
 from seawall.trust.tuf import chain
 
 FIRST_OF_TREE: Final = max(proof.STEPS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -22,6 +21,7 @@ from seawall.core.errors import (
     SeawallError,
     UnavailableError,
 )
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.trust.errors import ForeignNameError, UpdateRefusedError
 from seawall.trust.tuf.rules import Fault
 
@@ -31,23 +31,6 @@ MESSAGE_MAX: Final = 300
 _SAID_IN_PROTOCOL: Final = frozenset(
     {Fault.VALIDATION, Fault.HIERARCHY, Fault.ROOT, Fault.TARGETS, Fault.SNAPSHOT}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How one kind of error is answered."""
-
-    status: int
-    code: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class RefusedError(SeawallError):
-    """A request that the door itself refuses, with its answer."""
-
-    def __init__(self, message: str, shape: Shape, *, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy)
-        self.shape = shape
 
 
 NOT_FOUND: Final = Shape(404, "METADATA_NOT_FOUND")

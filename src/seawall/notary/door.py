@@ -29,8 +29,9 @@ from seawall.ingress.access import (
     Caller,
     InvalidCredentialsError,
 )
+from seawall.ingress.refusals import RefusedError, Shape
 from seawall.notary import answers, paths
-from seawall.notary.answers import PARAMETERS, RefusedError, Shape
+from seawall.notary.answers import PARAMETERS
 from seawall.notary.parts import Uploads
 from seawall.notary.paths import Endpoint, Target
 from seawall.trust.errors import ForeignNameError

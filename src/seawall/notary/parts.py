@@ -13,7 +13,8 @@ from aiohttp import web
 
 from seawall.core.errors import LimitError, UnavailableError
 from seawall.core.limits import MIB
-from seawall.notary.answers import MALFORMED, RefusedError, Shape
+from seawall.ingress.refusals import RefusedError, Shape
+from seawall.notary.answers import MALFORMED
 from seawall.trust.tuf.rules import MAX_FILES, UPLOAD_MAX_BYTES
 
 BODY_MAX_BYTES: Final = UPLOAD_MAX_BYTES + 64 * 1024

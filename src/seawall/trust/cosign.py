@@ -126,6 +126,43 @@ def plan(
     return tuple(uploads)
 
 
+def bundle_uploads(
+    image: Descriptor, content: bytes, predicate_type: str, now: dt.datetime
+) -> list[Upload]:
+    """Return what to push so that the bundle `content` is found as a referrer of `image`."""
+    annotations = {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        PREDICATE_ANNOTATION: predicate_type,
+        "org.opencontainers.image.created": clock.to_text(now),
+    }
+    manifest = strictjson.encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": media.OCI_MANIFEST,
+            "artifactType": bundle.MEDIA_TYPE,
+            "config": _descriptor(_EMPTY, media.OCI_EMPTY),
+            "layers": [_descriptor(content, bundle.MEDIA_TYPE)],
+            "subject": {
+                "mediaType": image.media_type,
+                "size": image.size,
+                "digest": str(image.digest),
+            },
+            "annotations": annotations,
+        }
+    )
+    return [
+        BlobUpload(content=_EMPTY, media_type=media.OCI_EMPTY),
+        BlobUpload(content=content, media_type=bundle.MEDIA_TYPE),
+        ManifestUpload(
+            content=manifest,
+            media_type=media.OCI_MANIFEST,
+            subject=image.digest,
+            artifact_type=bundle.MEDIA_TYPE,
+            annotations=tuple(annotations.items()),
+        ),
+    ]
+
+
 def signature_tag(digest: Digest) -> Tag:
     """Return the tag behind which cosign keeps the signatures of `digest` (old format)."""
     if digest.algorithm != "sha256":
@@ -278,37 +315,7 @@ def _plan_bundle(
     log: bundle.Log | None,
 ) -> list[Upload]:
     content = bundle.build(bundle.build_statement(image.digest, reference, now), key, log)
-    annotations = {
-        "dev.sigstore.bundle.content": "dsse-envelope",
-        PREDICATE_ANNOTATION: bundle.SIGN_PREDICATE,
-        "org.opencontainers.image.created": clock.to_text(now),
-    }
-    manifest = strictjson.encode(
-        {
-            "schemaVersion": 2,
-            "mediaType": media.OCI_MANIFEST,
-            "artifactType": bundle.MEDIA_TYPE,
-            "config": _descriptor(_EMPTY, media.OCI_EMPTY),
-            "layers": [_descriptor(content, bundle.MEDIA_TYPE)],
-            "subject": {
-                "mediaType": image.media_type,
-                "size": image.size,
-                "digest": str(image.digest),
-            },
-            "annotations": annotations,
-        }
-    )
-    return [
-        BlobUpload(content=_EMPTY, media_type=media.OCI_EMPTY),
-        BlobUpload(content=content, media_type=bundle.MEDIA_TYPE),
-        ManifestUpload(
-            content=manifest,
-            media_type=media.OCI_MANIFEST,
-            subject=image.digest,
-            artifact_type=bundle.MEDIA_TYPE,
-            annotations=tuple(annotations.items()),
-        ),
-    ]
+    return bundle_uploads(image, content, bundle.SIGN_PREDICATE, now)
 
 
 def _bundle_manifest(referrer: bytes, subject: Digest) -> Manifest | None:

@@ -1,8 +1,8 @@
 """Files of a tree that wait for more signatures, so that several people can meet a threshold
 without handing a file around.
 
-Somebody begins with a file that lacks signatures; others add theirs; the one that completes all
-that waits for the repository publishes it, in the same transaction. What waits proves nothing:
+Somebody begins with files that lack signatures; others add theirs; the one that completes all that
+waits for the repository publishes it together, in the same transaction. What waits proves nothing:
 nobody is shown it as the tree.
 
 Refused: files of roles that the tree does not have, or that the server signs; files without at

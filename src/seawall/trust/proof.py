@@ -35,11 +35,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.core.errors import InvalidInputError, LimitError
 from seawall.oci import patterns
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
@@ -56,6 +56,7 @@ from seawall.trust.model import (
 from seawall.trust.notation import signer as notation_signer
 from seawall.trust.payloads import Opened
 from seawall.trust.sigstore import signer as sigstore_signer
+from seawall.trust.trail import Step, StepFailedError, Trail
 
 MAX_SIGNATURES: Final = 64
 """More signatures on one image are not looked at: the proof fails, loudly."""
@@ -75,18 +76,6 @@ STEPS: Final = {
     10: "time",
     11: "signers",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One line of the proof."""
-
-    number: int
-    name: str
-    is_passed: bool
-    detail: str
-    signature: str = ""
-    """Which signature it is about; empty for the image as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +138,10 @@ def verify(
         raise ValueError("a proof needs a time with its zone and at least one signer")
     lowered = frozenset(host.lower() for host in hosts)
     wanted = _Wanted(digest=subject, repository=repository, tag=tag, hosts=lowered, now=now)
-    trail = _Trail()
+    trail = Trail(STEPS)
     by_key: dict[KeyId, VerifiedSignature] = {}
     every: list[tuple[int, VerifiedSignature]] = []
-    with contextlib.suppress(_StepFailedError):
+    with contextlib.suppress(StepFailedError):
         candidates = _candidates(trail, keys, authorities, repository)
         _check_signatures(trail, artifacts)
         for number, artifact in enumerate(artifacts, 1):
@@ -163,52 +152,17 @@ def verify(
                 _keep_the_stronger(by_key, found)
         trail.signature = ""
         _count(trail, by_key, required_signers)
-    is_valid = bool(trail.steps) and trail.steps[-1].number == 11 and trail.steps[-1].is_passed
     return Proof(
-        is_valid=is_valid,
+        is_valid=trail.is_passed,
         signatures=tuple(by_key.values()),
         steps=tuple(trail.steps),
-        remedy="" if is_valid else _remedy(trail.steps),
+        remedy="" if trail.is_passed else _remedy(trail.steps),
         every=tuple(every),
     )
 
 
-class _StepFailedError(Exception):
-    """Ends the look at one signature, or the proof."""
-
-
-class _Trail:
-    """Collects the steps in order."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.signature = ""
-
-    @contextlib.contextmanager
-    def step(self, number: int) -> Iterator[list[str]]:
-        """Do one step; what is appended becomes its detail. A SeawallError inside fails it."""
-        detail: list[str] = []
-        try:
-            yield detail
-        except SeawallError as error:
-            self._add(number, False, str(error.message))
-            raise _StepFailedError from error
-        self._add(number, True, "; ".join(detail))
-
-    def _add(self, number: int, is_passed: bool, detail: str) -> None:
-        self.steps.append(
-            Step(
-                number=number,
-                name=STEPS[number],
-                is_passed=is_passed,
-                detail=detail,
-                signature=self.signature,
-            )
-        )
-
-
 def _candidates(
-    trail: _Trail,
+    trail: Trail,
     trusted: Sequence[TrustedKey],
     authorities: Sequence[TrustedAuthority],
     repository: RepositoryName,
@@ -239,7 +193,7 @@ def _parse_key(trusted: TrustedKey) -> PublicKey:
     return key
 
 
-def _check_signatures(trail: _Trail, artifacts: Sequence[UnverifiedSignature]) -> None:
+def _check_signatures(trail: Trail, artifacts: Sequence[UnverifiedSignature]) -> None:
     with trail.step(2) as detail:
         if not artifacts:
             raise InvalidInputError("the image has no signature")
@@ -249,7 +203,7 @@ def _check_signatures(trail: _Trail, artifacts: Sequence[UnverifiedSignature]) -
 
 
 def _prove(
-    trail: _Trail, artifact: UnverifiedSignature, candidates: _Candidates, wanted: _Wanted
+    trail: Trail, artifact: UnverifiedSignature, candidates: _Candidates, wanted: _Wanted
 ) -> VerifiedSignature | None:
     try:
         with trail.step(3) as detail:
@@ -271,7 +225,7 @@ def _prove(
             detail.append(_check_tag(claims, wanted))
         with trail.step(10) as detail:
             detail.append(_check_time(claims, opened, wanted))
-    except _StepFailedError:
+    except StepFailedError:
         return None
     return VerifiedSignature(
         key_id=signer.key_id,
@@ -364,7 +318,7 @@ def _keep_the_stronger(by_key: dict[KeyId, VerifiedSignature], found: VerifiedSi
         by_key[found.key_id] = found
 
 
-def _count(trail: _Trail, by_key: dict[KeyId, VerifiedSignature], required: int) -> None:
+def _count(trail: Trail, by_key: dict[KeyId, VerifiedSignature], required: int) -> None:
     with trail.step(11) as detail:
         if len(by_key) < required:
             raise InvalidInputError(f"{_count_of(by_key, 'signer')} of {required} required")

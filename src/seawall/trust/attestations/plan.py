@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from seawall.core import clock, limits, strictjson
+from seawall.core import limits, strictjson
 from seawall.core.errors import ConflictError, InvalidInputError, SeawallError
 from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
@@ -100,37 +100,7 @@ def for_bundle(
 ) -> list[Upload]:
     """Return what to push in the new form."""
     content = envelope.build_bundle(signed.payload, signed.signature, signed.key, log_entries)
-    annotations = {
-        "dev.sigstore.bundle.content": "dsse-envelope",
-        cosign.PREDICATE_ANNOTATION: signed.predicate_type,
-        "org.opencontainers.image.created": clock.to_text(now),
-    }
-    manifest = strictjson.encode(
-        {
-            "schemaVersion": 2,
-            "mediaType": media.OCI_MANIFEST,
-            "artifactType": bundle.MEDIA_TYPE,
-            "config": _descriptor(_EMPTY, media.OCI_EMPTY),
-            "layers": [_descriptor(content, bundle.MEDIA_TYPE)],
-            "subject": {
-                "mediaType": image.media_type,
-                "size": image.size,
-                "digest": str(image.digest),
-            },
-            "annotations": annotations,
-        }
-    )
-    return [
-        BlobUpload(content=_EMPTY, media_type=media.OCI_EMPTY),
-        BlobUpload(content=content, media_type=bundle.MEDIA_TYPE),
-        ManifestUpload(
-            content=manifest,
-            media_type=media.OCI_MANIFEST,
-            subject=image.digest,
-            artifact_type=bundle.MEDIA_TYPE,
-            annotations=tuple(annotations.items()),
-        ),
-    ]
+    return cosign.bundle_uploads(image, content, signed.predicate_type, now)
 
 
 def tag_layers(tag_manifest: bytes, predicate_type: str | None = None) -> tuple[Descriptor, ...]:

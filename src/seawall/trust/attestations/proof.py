@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.core.errors import InvalidInputError, LimitError, SeawallError
+from seawall.core.errors import InvalidInputError, LimitError
 from seawall.oci import patterns
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
@@ -39,7 +39,8 @@ from seawall.trust.attestations.statement import Statement
 from seawall.trust.bundle import Envelope
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.model import TrustedKey
-from seawall.trust.proof import MAX_CLOCK_SKEW, Step
+from seawall.trust.proof import MAX_CLOCK_SKEW
+from seawall.trust.trail import Step, StepFailedError, Trail
 
 MAX_FOUND: Final = 2 * MAX_ATTESTATIONS
 
@@ -117,14 +118,14 @@ def verify(
     """
     if question.required_signers < 1 or question.now.tzinfo is None:
         raise ValueError("a proof needs a time with its zone and at least one signer")
-    trail = _Trail()
+    trail = Trail(STEPS)
     found: dict[tuple[KeyId, Digest], VerifiedAttestation] = {}
-    with contextlib.suppress(_StepFailedError):
+    with contextlib.suppress(StepFailedError):
         candidates = _candidates(trail, trusted, question.repository)
         for number, artifact in enumerate(_counted(trail, artifacts), 1):
-            trail.about = f"{number} ({artifact.source or artifact.format.value})"
+            trail.signature = f"{number} ({artifact.source or artifact.format.value})"
             proven = _prove(trail, artifact, candidates, question)
-            trail.about = ""
+            trail.signature = ""
             if proven is None:
                 continue
             verified, said = proven
@@ -132,17 +133,12 @@ def verify(
                 on_verified(verified, said)
             found.setdefault((verified.key_id, verified.payload), verified)
         _count(trail, found.values(), question.required_signers)
-    is_valid = bool(trail.steps) and trail.steps[-1].number == 11 and trail.steps[-1].is_passed
     return AttestationProof(
-        is_valid=is_valid,
+        is_valid=trail.is_passed,
         attestations=tuple(found.values()),
         steps=tuple(trail.steps),
-        remedy="" if is_valid else _remedy(trail.steps, question.predicate_type),
+        remedy="" if trail.is_passed else _remedy(trail.steps, question.predicate_type),
     )
-
-
-class _StepFailedError(Exception):
-    """Ends the look at one attestation, or the proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,37 +147,8 @@ class _Candidate:
     key: PublicKey
 
 
-class _Trail:
-    """Collects the steps in order."""
-
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.about = ""
-
-    @contextlib.contextmanager
-    def step(self, number: int) -> Iterator[list[str]]:
-        """Do one step; what is appended becomes its detail. A SeawallError inside fails it."""
-        detail: list[str] = []
-        try:
-            yield detail
-        except SeawallError as error:
-            self._add(number, False, str(error.message))
-            raise _StepFailedError from error
-        self._add(number, True, "; ".join(detail))
-
-    def _add(self, number: int, is_passed: bool, detail: str) -> None:
-        step = Step(
-            number=number,
-            name=STEPS[number],
-            is_passed=is_passed,
-            detail=detail,
-            signature=self.about,
-        )
-        self.steps.append(step)
-
-
 def _candidates(
-    trail: _Trail, trusted: Sequence[TrustedKey], repository: RepositoryName
+    trail: Trail, trusted: Sequence[TrustedKey], repository: RepositoryName
 ) -> list[_Candidate]:
     with trail.step(1) as detail:
         fitting = [
@@ -200,7 +167,7 @@ def _candidates(
 
 
 def _counted(
-    trail: _Trail, artifacts: Iterable[UnverifiedAttestation]
+    trail: Trail, artifacts: Iterable[UnverifiedAttestation]
 ) -> Iterator[UnverifiedAttestation]:
     """Hand the artifacts on, and leave step 10 when their number is known."""
     number = 0
@@ -216,7 +183,7 @@ def _counted(
 
 
 def _prove(
-    trail: _Trail,
+    trail: Trail,
     artifact: UnverifiedAttestation,
     candidates: list[_Candidate],
     question: Question,
@@ -243,7 +210,7 @@ def _prove(
             detail.append(_check_repository(said, question))
         with trail.step(9) as detail:
             detail.append(_check_time(said, question.now))
-    except _StepFailedError:
+    except StepFailedError:
         return None
     return _verified(artifact, opened, signer, said), said
 
@@ -301,7 +268,7 @@ def _verified(
     )
 
 
-def _count(trail: _Trail, found: Iterable[VerifiedAttestation], required: int) -> None:
+def _count(trail: Trail, found: Iterable[VerifiedAttestation], required: int) -> None:
     with trail.step(11) as detail:
         names = {one.key_id: one.key_name for one in found}
         counted = f"{len(names)} of {required} required"

@@ -29,6 +29,7 @@ from seawall.trust.keys import PublicKey
 from seawall.trust.log import entries, merkle, notes
 from seawall.trust.log.entries import SignedEnvelope
 from seawall.trust.log.trusted_roots import TrustedLog
+from seawall.trust.trail import Step
 
 MAX_CLOCK_SKEW: Final = dt.timedelta(minutes=5)
 MAX_PATH: Final = 64
@@ -45,16 +46,6 @@ STEPS: Final = {
 }
 
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One line of the proof."""
-
-    number: int
-    name: str
-    is_passed: bool
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

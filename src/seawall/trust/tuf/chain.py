@@ -52,11 +52,10 @@ from seawall.core.errors import DeniedError, IntegrityError, NotFoundError
 from seawall.oci.digest import Digest
 from seawall.oci.names import Tag
 from seawall.trust.keys import KeyId
-from seawall.trust.proof import Step
+from seawall.trust.trail import Step, StepFailedError, Trail
 from seawall.trust.tuf import roots
 from seawall.trust.tuf.model import File, Root, Target
 from seawall.trust.tuf.names import RELEASES, ROOT, TARGETS, Gun, Role
-from seawall.trust.tuf.trail import StepFailedError, Trail
 from seawall.trust.tuf.walk import Walk
 
 STOCK_TIMESTAMP_LIFETIME: Final = dt.timedelta(days=14)

@@ -8,7 +8,8 @@ from typing import Final
 from seawall.trust.attestations import kinds
 from seawall.trust.attestations.proof import VerifiedAttestation
 from seawall.trust.model import TrustedKey, UnverifiedSignature
-from seawall.trust.proof import STEPS, Proof, Step
+from seawall.trust.proof import STEPS, Proof
+from seawall.trust.trail import Step
 from seawall.web import views
 from seawall.web.views import Outcome
 
