@@ -61,9 +61,7 @@ def test_a_signature_of_another_day_by_the_same_key_counts_as_there():
     chain = (signatures.certificate(KEY, NOW),)
     identity = Identity(signer=KEY, chain=chain)
     older = detached.make(IMAGE, NAME, KEY, NOW, identity=identity)
-    newer = detached.make(
-        IMAGE, NAME, KEY, NOW + dt.timedelta(seconds=9), identity=identity
-    )
+    newer = detached.make(IMAGE, NAME, KEY, NOW + dt.timedelta(seconds=9), identity=identity)
     assert [] == uploads(newer, older)
 
 
