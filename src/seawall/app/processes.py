@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from seawall.api import enrolment as enrolment_api
 from seawall.api import log as log_api
 from seawall.api import pending as pending_api
 from seawall.app import rooms
@@ -161,6 +162,7 @@ def web_application(house: rooms.House) -> web.Application:
     app.router.add_routes(
         pending_api.routes(house.pending, authenticator, house.settings.registry_hosts[0])
     )
+    app.router.add_routes(enrolment_api.routes(house.pinned_trees, authenticator, house.clock))
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app

@@ -12,9 +12,9 @@ import json
 from typing import TYPE_CHECKING
 
 from seawall.cli import local
-from seawall.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from seawall.core.errors import InvalidInputError, NotFoundError
 from seawall.oci.names import RepositoryName
-from seawall.trust.tuf import chain, metadata, roots, serving
+from seawall.trust.tuf import metadata, roots
 from seawall.trust.tuf.chain import Pin, Tree
 from seawall.trust.tuf.names import ROOT
 
@@ -54,19 +54,7 @@ def _wanted(
             )
         ids = roots.key_ids(metadata.parse(ROOT, tree.roots[0]))
     pin = Pin(root_key_ids=ids)
-    if tree is None:
-        return pin
-    found = chain.prove(
-        None, None, gun=house.pinned_trees.gun(repository), tree=tree, pin=pin, now=now,
-        timestamp_lifetime=serving.TIMESTAMP_LIFE,
-    )  # fmt: skip
-    if not found.is_valid or found.pin_after is None:
-        failed = found.failures[-1]
-        raise IntegrityError(
-            f"not pinned, step {failed.number} ({failed.name}): {failed.detail}",
-            remedy=found.remedy,
-        )
-    return found.pin_after
+    return pin if tree is None else house.pinned_trees.proven_pin(repository, pin, now=now)
 
 
 def _tree(house: House, repository: RepositoryName) -> Tree | None:

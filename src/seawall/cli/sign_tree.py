@@ -87,6 +87,7 @@ def show(image: Reference, published: Published) -> None:
             print(f"ROOT FINGERPRINT {one}")
         words = " ".join(f"--root {one}" for one in published.root_key_ids)
         print(f"give it to everybody who verifies: seawall trust pin {gun} {words}")
+        print(f"let the registry's gate demand it: seawall trust pin {gun} --registry")
     match published.outcome:
         case Outcome.PUBLISHED:
             print(f"tag {image.tag} published in {', '.join(published.roles)}")

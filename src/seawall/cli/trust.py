@@ -115,6 +115,11 @@ def _add_readers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )  # fmt: skip
     pin.add_argument("--forget", action="store_true", help="remove the pin")
     pin.add_argument(
+        "--registry",
+        action="store_true",
+        help="have the registry pin it too, where it has none yet: its gate demands the tree then",
+    )
+    pin.add_argument(
         "--installation", action="store_true",
         help="pin it for the gate of this machine's installation, not for yourself",
     )  # fmt: skip

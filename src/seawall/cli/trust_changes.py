@@ -7,7 +7,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Final
 
-from seawall.cli import _trust_options, own_trees, signers
+from seawall.cli import _trust_options, enrolling, own_trees, signers
 from seawall.core.errors import InvalidInputError
 from seawall.oci.names import Tag
 from seawall.trust import key_files
@@ -33,12 +33,16 @@ def init(options: argparse.Namespace, settings: Settings, now: dt.datetime) -> i
         raise InvalidInputError("one --key signs the tags", remedy="add signers afterwards")
     with _trust_options.opened(options, options.image, settings) as (site, _):
         made = own_trees.init(site, root or rest, rest[0], now, threshold=options.threshold)
+        enrolment = enrolling.enrol(site, made.pin.root_key_ids)
     ids = sorted(made.pin.root_key_ids)
     if options.json:
-        print(json.dumps({"repository": str(site.gun), "root_key_ids": ids}))
+        shown = {"repository": str(site.gun), "root_key_ids": ids, "enrolment": enrolment}
+        print(json.dumps(shown))
         return 0
     print(f"made the tree of {site.gun} and pinned its root")
     print_fingerprint(site, ids)
+    if enrolment:
+        print(enrolment)
     if not root:
         print("the key that signs tags holds the root too: whoever steals it owns the tree")
     return 0

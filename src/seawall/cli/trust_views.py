@@ -8,7 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from seawall.cli import _trust_options, own_trees, pin_files, verification_files
+from seawall.cli import _trust_options, enrolling, own_trees, pin_files, verification_files
 from seawall.cli.trust_changes import print_fingerprint
 from seawall.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from seawall.trust.tuf import approvals, chain, drafts, metadata, roots
@@ -89,7 +89,10 @@ def pin(options: argparse.Namespace, settings: Settings, now: dt.datetime) -> in
             found = _pin_by(site, Pin(root_key_ids=ids), now)
         else:
             found = pin_files.read(site.pins, site.gun) or _first_use(site, options, now)
+        told = enrolling.enrol(site, found.root_key_ids) if options.registry else ""
     _print_pin(site, found, options.json)
+    if told and not options.json:
+        print(told)
     return 0
 
 

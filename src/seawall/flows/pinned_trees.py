@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from seawall.core import actor as actors
-from seawall.core.errors import NotFoundError, SeawallError
+from seawall.core.actor import Actor
+from seawall.core.errors import ConflictError, IntegrityError, NotFoundError, SeawallError
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.model import TreeState
@@ -124,6 +125,40 @@ class PinnedTrees:
         )
         state = TreeState.PROVEN if found.is_valid else TreeState.BROKEN
         return _proof(state if tree is not None else TreeState.MISSING, found, tree, pinned)
+
+    def enrol(
+        self, repository: RepositoryName, pin: Pin, *, actor: Actor, now: dt.datetime
+    ) -> None:
+        """Pin the root of the tree that is there, which must hold from `pin`.
+
+        The caller has made sure that `actor` may. Raises NotFoundError without a tree, and
+        ConflictError when it does not hold or another root is pinned.
+        """
+        try:
+            proven = self.proven_pin(repository, pin, now=now)
+        except IntegrityError as error:
+            raise ConflictError(error.message, remedy=error.remedy) from error
+        self.pins.pin(repository, proven, actor=actor)
+
+    def proven_pin(self, repository: RepositoryName, pin: Pin, *, now: dt.datetime) -> Pin:
+        """Return `pin`, advanced to the tree. Raises NotFoundError, IntegrityError."""
+        gun = self.gun(repository)
+        found = chain.prove(
+            None,
+            None,
+            gun=gun,
+            tree=self.trees.tree(gun),
+            pin=pin,
+            now=now,
+            timestamp_lifetime=serving.TIMESTAMP_LIFE,
+        )
+        if not found.is_valid or found.pin_after is None:
+            failed = found.failures[-1]
+            raise IntegrityError(
+                f"not pinned, step {failed.number} ({failed.name}): {failed.detail}",
+                remedy=found.remedy,
+            )
+        return found.pin_after
 
     def _tree(self, gun: Gun, pin: Pin) -> Tree | None:
         since = metadata.parse(ROOT, pin.root).version if pin.root is not None else 1

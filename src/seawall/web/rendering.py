@@ -36,6 +36,7 @@ HEADERS: Final = {
 _TRICKY: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
+_DIGEST: Final = re.compile(r"\b(sha256|sha512):([0-9a-f]{64,128})\b", re.ASCII)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -76,6 +77,11 @@ def utc(moment: dt.datetime) -> str:
 def short(digest: str) -> str:
     """Return the first twelve hex digits: for people, never for decisions."""
     return digest.partition(":")[2][:12] or digest[:12]
+
+
+def shortened(text: str) -> str:
+    """Return a sentence in which each digest stands with its first twelve hex digits."""
+    return _DIGEST.sub(lambda match: f"{match[1]}:{match[2][:12]}…", text)
 
 
 def who(actor: Actor) -> str:
@@ -119,7 +125,13 @@ def _environment() -> jinja2.Environment:
         finalize=_visible,
         auto_reload=False,
     )
-    environment.filters |= {"size": size, "utc": utc, "short": short, "who": who}
+    environment.filters |= {
+        "size": size,
+        "utc": utc,
+        "short": short,
+        "shortened": shortened,
+        "who": who,
+    }
     environment.tests |= {"https": is_https}
     environment.globals |= {
         "ago": ago,

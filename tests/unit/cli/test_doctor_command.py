@@ -9,7 +9,7 @@ from seawall.core.errors import NotFoundError
 from seawall.isolation import probe
 from seawall.testing import running
 
-ABOUT = ["state", "disk", "seawall up", "pages", "gate", "engine", "trusted keys", "advisories",
+ABOUT = ["state", "database", "disk", "seawall up", "pages", "gate", "engine", "trusted keys", "advisories",
          "policy", "jobs", "audit log"]  # fmt: skip
 
 

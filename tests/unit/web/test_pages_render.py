@@ -8,7 +8,7 @@ import pytest
 
 from seawall.testing.page_samples import IMAGE_PAGE, SHOP, ago, digest_of
 from seawall.testing.pages import EmptyPages
-from seawall.web import views
+from seawall.web import rendering, views
 
 IMAGE = "/images/shop/checkout/-/2.4"
 
@@ -214,3 +214,9 @@ async def test_a_moment_ahead_of_the_clock_is_just_now(ada) -> None:
     ada.pages.image_page = replace(IMAGE_PAGE, pushed_at=ago(minutes=-5))
 
     assert "pushed <time" in await (await ada.get(IMAGE)).text()
+
+
+def test_a_sentence_shows_the_beginning_of_each_digest() -> None:
+    one, other = "a1" * 32, "b2" * 64
+    told = rendering.shortened(f"stable stands for sha256:{one}, not for sha512:{other} (12 hours)")
+    assert f"stable stands for sha256:{one[:12]}…, not for sha512:{other[:12]}… (12 hours)" == told
