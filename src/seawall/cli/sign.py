@@ -112,7 +112,7 @@ def _sign(options: argparse.Namespace, settings: Settings) -> int:
     now = dt.datetime.now(dt.UTC)
     plans = notation_signing.planners(keys, options, settings, now)
     signed, subjects = [], []
-    with _registry_options.open_client(options, image, settings) as client:
+    with _registry_options.open_client(options, image, settings, is_for_pushing=True) as client:
         log = None if options.no_log else LogClient(client).find()
         if log is None and not options.no_log:
             print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)

@@ -175,7 +175,7 @@ def _check_authority(issuer: x509.Certificate, *, is_under_root: bool) -> None:
         is_authority = constraints.ca
     except x509.ExtensionNotFound:
         is_authority = is_under_root and _extension(issuer, SERIAL) is None
-    except ValueError:
+    except (x509.DuplicateExtension, ValueError):
         is_authority = False
     if not is_authority:
         raise AttestationError(f"{_name(issuer)!r} may not vouch for keys")
@@ -231,7 +231,7 @@ def _slot(leaf: x509.Certificate) -> str:
 def _extension(certificate: x509.Certificate, name: x509.ObjectIdentifier) -> bytes | None:
     try:
         value = certificate.extensions.get_extension_for_oid(name).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return None
     return value.value if isinstance(value, x509.UnrecognizedExtension) else None
 
