@@ -104,7 +104,7 @@ def for_key(certificates: Sequence[bytes], public: PublicKey) -> list[x509.Certi
         try:
             certificate = x509.load_der_x509_certificate(content)
             key = certificate.public_key().public_bytes(serialization.Encoding.DER, spki)
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             continue  # a card holds certificates for many purposes
         is_attestation = _extension(certificate, POLICY) is not None
         if not is_attestation or key == public.der:
@@ -117,7 +117,7 @@ def _parse(pem: bytes, name: str) -> list[x509.Certificate]:
         raise InvalidInputError(f"the {name} are larger than {MAX_BYTES} bytes")
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise InvalidInputError(f"the {name} are not certificates in PEM") from error
     if len(found) > MAX_CERTIFICATES:
         raise InvalidInputError(f"more than {MAX_CERTIFICATES} certificates in the {name}")
