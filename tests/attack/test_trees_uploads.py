@@ -234,6 +234,16 @@ def test_refuses_a_removed_signer(scene: Scene) -> None:
         scene.refuses(upload, "ErrBadTargets")
 
 
+def test_refuses_a_tag_that_is_called_revoked_and_still_stands_in_targets(scene: Scene) -> None:
+    """As `docker trust revoke` leaves it: the role that clients read next has the same digest."""
+    owner, people = scene.owner, {"lin": scene.lin, "max": scene.max}
+    scene.trees.publish(GUN, as_upload(owner.targets({"v1": "one"}, signers=people)), actor=ADA)
+    half = [owner.targets({}, role=role, by=[scene.lin]) for role in (LIN, RELEASES)]
+    assert "v1 would still stand in targets" in scene.refuses(as_upload(*half), "ErrBadTargets")
+    whole = as_upload(*half, owner.targets({}, signers=people))
+    scene.trees.publish(GUN, whole, actor=ADA)
+
+
 def test_refuses_one_signature_where_two_must_sign(scene: Scene) -> None:
     owner, both = scene.owner, {"lin": scene.lin, "max": scene.max}
     scene.trees.publish(GUN, as_upload(owner.targets({}, signers=both, threshold=2)), actor=ADA)

@@ -1,4 +1,4 @@
-"""Trees whose every key is on a PKCS#11 token: stock docker pulls what they name, and no more.
+"""Keys on PKCS#11 tokens alone: one of them satisfies every stock verifier, and the gate.
 
 Against a real `seawall up`; the tokens are SoftHSM's and the keys are not extractable.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +34,7 @@ def module(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(need, engine: engines.Engine, module: Path, tmp_path_factory):
-    need("skopeo")
+    need("skopeo", "pkcs11-tool")
     directory = tmp_path_factory.mktemp("trust")
     with running.installation(directory, engine.socket) as installation:
         installation.knows_advisories(running.advisory("openssl", "1"))
@@ -48,7 +50,7 @@ class Desk:
     home: Path
 
     def seawall(self, *words: str, check: bool = True):
-        option = "--pin-file" if words[0] == "key" else "--passphrase-file"
+        option = "--pin-file" if words[:2] == ("key", "generate") else "--passphrase-file"
         state = ("--state", str(self.place.state))
         done = self.place.run(
             sys.executable, "-m", "seawall", *state, *words, option, str(self.home / "pin"),
@@ -61,6 +63,15 @@ class Desk:
         )  # fmt: skip
         assert tokens.PIN not in done.stdout + done.stderr
         return done
+
+    def private_key(self, uri: str) -> str:
+        """Return what OpenSC says of a private key."""
+        key_id = re.search("id=([%0-9A-Fa-f]+)", uri)[1].replace("%", "")
+        return self.place.run(
+            "pkcs11-tool", "--module", str(self.module), "--token-label", "signer", "--login",
+            "--pin", tokens.PIN, "--list-objects", "--type", "privkey", "--id", key_id,
+            env={"SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"]},
+        ).stdout  # fmt: skip
 
     def key(self, token: str, name: str) -> str:
         """Make a key on a token; return the URI that names it."""
@@ -110,3 +121,106 @@ def test_docker_pulls_what_keys_on_tokens_signed_and_refuses_the_rest(
     assert f"{image}@sha256:" in pulled.stdout
     refused = fresh.docker(docker, engine, "pull", unsigned, check=False)
     assert (1, True) == (refused.returncode, "No valid trust data for v2" in refused.stderr)
+
+
+def test_one_key_that_never_leaves_its_token_satisfies_every_verifier_and_the_gate(
+    desk, engine, tmp_path
+):
+    docker = trusting.find_docker("28")
+    if docker is None:
+        pytest.skip("needs a docker client 28, and none is here: tools/clients.sh")
+    missing = [name for name in CLIENTS if not (trusting.CLIENTS / name).exists()]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}: tools/clients.sh")
+    place, key = desk.place, desk.key("signer", "all")
+    image = place.push(running.debian_image(note="all"), "all/app", "v1")
+    repository = image.rpartition(":")[0]
+    assert "never extractable" in desk.private_key(key)
+
+    certificate = json.loads(desk.seawall("key", "certificate", "--key", key, "--json").stdout)
+    signed = desk.seawall("sign", image, "--key", key).stdout
+    assert "MADE A NEW TREE" in signed
+
+    ada = Person(home=tmp_path / "ada", host=place.host, name="admin", password=place.password)
+    (ada.home / "ca.crt").write_bytes((place.trust / "ca.crt").read_bytes())
+    engine.docker("rmi", "-f", image, check=False)
+    assert f"{image}@sha256:" in ada.docker(docker, engine, "pull", image).stdout
+    assert "v1" in ada.notary("list", repository).stdout
+
+    verifiers = Verifiers(desk=desk, home=tmp_path, public=desk.home / "all-signer.pub")
+    verifiers.cosign("cosign2", image, "--insecure-ignore-tlog")
+    verifiers.cosign("cosign3", image, "--trusted-root", str(verifiers.trusted_root()))
+    verifiers.notation_strict(image, certificate["pem"])
+    verifiers.skopeo(image)
+
+    refused = place.docker("run", "--rm", image, "sh", "-c", "echo ran", check=False)
+    assert 0 != refused.returncode, "the key is trusted by nobody at the gate yet"
+    desk.place.seawall("key", "trust", str(verifiers.public), "--name", "token")
+    assert "ran\n" == place.docker("run", "--rm", image, "sh", "-c", "echo ran").stdout
+
+
+CLIENTS = ("notary", "cosign2", "cosign3", "notation", "skopeo18")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifiers:
+    """Stock programs that know one public key, or the certificate for it; all must say yes."""
+
+    desk: Desk
+    home: Path
+    public: Path
+
+    def cosign(self, program: str, image: str, *more: str) -> None:
+        place = self.desk.place
+        self.run(
+            program, "verify", "--key", str(self.public), *more, "--registry-username", "admin",
+            "--registry-password", place.password, image,
+        )  # fmt: skip
+
+    def trusted_root(self) -> Path:
+        path = self.home / "trusted_root.json"
+        path.write_text(self.desk.place.seawall("log", "trusted-root").stdout)
+        return path
+
+    def notation_strict(self, image: str, pem: str) -> None:
+        (self.home / "signer.pem").write_text(pem)
+        self.run("notation", "certificate", "add", "--type", "ca", "--store", "ours", "signer.pem")
+        policy = {
+            "name": "ours", "registryScopes": ["*"], "trustedIdentities": ["*"],
+            "signatureVerification": {"level": "strict"}, "trustStores": ["ca:ours"],
+        }  # fmt: skip
+        document = {"version": "1.0", "trustPolicies": [policy]}
+        (self.home / "notation.json").write_text(json.dumps(document))
+        self.run("notation", "policy", "import", "--force", "notation.json")
+        login = ("--username", "admin", "--password", self.desk.place.password)
+        same = image.replace("localhost", "127.0.0.1")  # notation speaks plain HTTP to localhost
+        self.run("notation", "verify", *login, "-m", "tag=v1", same)
+
+    def skopeo(self, image: str) -> None:
+        place = self.desk.place
+        demand = {"type": "sigstoreSigned", "keyPath": str(self.public)}
+        policy = {
+            "default": [{"type": "reject"}],
+            "transports": {"docker": {image.rpartition(":")[0]: [demand]}},
+        }
+        (self.home / "policy.json").write_text(json.dumps(policy))
+        folder = self.home / "registries.d"
+        folder.mkdir()
+        attachments = f"docker:\n  {place.host}:\n    use-sigstore-attachments: true\n"
+        (folder / "here.yaml").write_text(attachments)
+        self.run(
+            "skopeo18", "--policy", "policy.json", "--registries.d", "registries.d", "copy",
+            "--remove-signatures", f"--src-cert-dir={place.trust}",
+            f"--src-creds=admin:{place.password}", f"docker://{image}", f"dir:{self.home / 'copy'}",
+        )  # fmt: skip
+
+    def run(self, program: str, *words: str) -> None:
+        done = subprocess.run(
+            [trusting.CLIENTS / program, *words],
+            cwd=self.home, capture_output=True, text=True, timeout=120,
+            env={
+                "HOME": str(self.home), "PATH": os.environ["PATH"],
+                "SSL_CERT_FILE": str(self.desk.place.trust / "ca.crt"),
+            },
+        )  # fmt: skip
+        assert 0 == done.returncode, done.stdout + done.stderr

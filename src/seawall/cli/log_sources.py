@@ -31,6 +31,7 @@ class Reading(Protocol):
 
     def checkpoint(self) -> Note: ...
     def entries(self, start: int, end: int) -> Sequence[SeenEntry]: ...
+    def consistency(self, first: int, second: int) -> Sequence[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,9 @@ class OwnLog:
             )
             for one in self.log.entries(start, end)
         ]
+
+    def consistency(self, first: int, second: int) -> Sequence[bytes]:
+        return self.log.prove_consistency(first, second)
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, is_url_needed: bool = False) -> None:
@@ -120,6 +124,21 @@ def opened(options: argparse.Namespace, settings: Settings, *, purpose: str) -> 
         )  # fmt: skip
 
 
+def read_root(path: Path) -> TrustedLog:
+    """Return the one log that a trusted_root.json names. Raises NotFoundError …"""
+    from seawall.trust.log import trusted_roots
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(trusted_roots.MAX_BYTES + 1)
+    except OSError as error:
+        raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
+    logs = trusted_roots.parse(content)
+    if len(logs) != 1:
+        raise InvalidInputError(f"{path} names {len(logs)} logs, not one")
+    return logs[0]
+
+
 @contextlib.contextmanager
 def _client(options: argparse.Namespace, settings: Settings) -> Iterator[LogClient]:
     from seawall.cli import passphrases, registry_logins
@@ -155,18 +174,8 @@ def _host(options: argparse.Namespace) -> str:
 def _trusted(
     options: argparse.Namespace, client: LogClient, remembered: Remembered | None
 ) -> TrustedLog:
-    from seawall.trust.log import trusted_roots
-
     if options.trusted_root is not None:
-        try:
-            with options.trusted_root.open("rb") as file:
-                content = file.read(trusted_roots.MAX_BYTES + 1)
-        except OSError as error:
-            raise NotFoundError(f"cannot read {options.trusted_root}: {error.strerror}") from error
-        logs = trusted_roots.parse(content)
-        if len(logs) != 1:
-            raise InvalidInputError(f"{options.trusted_root} names {len(logs)} logs, not one")
-        return logs[0]
+        return read_root(options.trusted_root)
     if remembered is not None:
         return remembered.log
     if options.unsafe_trust_on_first_use:

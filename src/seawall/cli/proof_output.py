@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from seawall.cli import image_log
+from seawall.cli.image_content import ContentProof
+from seawall.cli.image_log import ImageLogProof
 from seawall.cli.image_signatures import Judged
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.trust import proof
 from seawall.trust.trail import Step
+from seawall.trust.tuf import chain
 from seawall.trust.tuf.chain import ChainProof
 
 FIRST_OF_TREE: Final = max(proof.STEPS)
-"""The tree's steps are numbered from here on."""
+FIRST_OF_LOG: Final = FIRST_OF_TREE + max(chain.STEPS)
+FIRST_OF_CONTENT: Final = FIRST_OF_LOG + max(image_log.STEPS)
+"""The steps of each part are numbered from here on."""
 
 
-def show(image: Reference, digest: Digest, judged: Judged | None, tree: ChainProof | None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """Everything that was proven of an image; a part that was not asked for is None."""
+
+    image: Reference
+    digest: Digest
+    judged: Judged | None
+    tree: ChainProof | None
+    log: ImageLogProof | None
+    content: ContentProof | None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether all parts hold, and one of them says who vouches."""
+        return (self.judged is not None or self.tree is not None) and not self.failed
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The parts that do not hold, in order."""
+        parts = (self.judged.proof if self.judged else None, self.tree, self.log, self.content)
+        return [one for one in parts if one is not None and not one.is_valid]
+
+
+def show(whole: Whole) -> None:
     """Print every step and the verdict."""
+    image, digest, judged, tree = whole.image, whole.digest, whole.judged, whole.tree
     print(f"{image.host}/{image.repository}@{digest}")
     if judged is not None:
         _show_steps(judged.proof.steps, 0)
@@ -26,25 +57,49 @@ def show(image: Reference, digest: Digest, judged: Judged | None, tree: ChainPro
     if tree is not None:
         print("  tree")
         _show_steps(tree.steps, FIRST_OF_TREE)
-    _show_verdict(judged, tree)
+    if whole.log is not None:
+        print("  log")
+        _show_steps(whole.log.steps, FIRST_OF_LOG)
+    if whole.content is not None:
+        print("  content")
+        _show_steps(whole.content.steps, FIRST_OF_CONTENT)
+    _show_verdict(whole)
 
 
-def document(
-    image: Reference, digest: Digest, judged: Judged | None, tree: ChainProof | None
-) -> dict[str, object]:
+def document(whole: Whole) -> dict[str, object]:
     """Return the whole proof as JSON has it."""
+    judged, tree = whole.judged, whole.tree
     steps = [*_documents(judged.proof.steps, 0)] if judged is not None else []
-    remedies = [
-        one.remedy for one in (judged.proof if judged else None, tree) if one and one.remedy
-    ]
+    for part, offset in (
+        (tree, FIRST_OF_TREE),
+        (whole.log, FIRST_OF_LOG),
+        (whole.content, FIRST_OF_CONTENT),
+    ):
+        steps += _documents(part.steps, offset) if part is not None else []
+    failed = whole.failed
     return {
-        "image": str(image),
-        "digest": digest,
-        "remedy": remedies[0] if remedies else "",
+        "image": str(whole.image),
+        "digest": whole.digest,
+        "is_valid": whole.is_valid,
+        "remedy": failed[0].remedy if failed else "",
         "signers": _signers(judged) if judged is not None else [],
-        "steps": steps + (_documents(tree.steps, FIRST_OF_TREE) if tree is not None else []),
+        "steps": steps,
         "tree": None if tree is None else _tree(tree),
     }
+
+
+class Outcome(Protocol):
+    """One part of the proof."""
+
+    @property
+    def is_valid(self) -> bool: ...
+    @property
+    def remedy(self) -> str: ...
+
+
+def printable(text: str) -> str:
+    """Return a text from outside as it may be shown at a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _show_steps(steps: Iterable[Step], offset: int) -> None:
@@ -54,17 +109,13 @@ def _show_steps(steps: Iterable[Step], offset: int) -> None:
             print(f"  signature {step.signature}")
         about = step.signature
         mark = "ok" if step.is_passed else "NO"
-        line = f"  {step.number + offset:>2}  {step.name:<11} {mark}  {_printable(step.detail)}"
+        line = f"  {step.number + offset:>2}  {step.name:<11} {mark}  {printable(step.detail)}"
         print(line.rstrip())
 
 
-def _show_verdict(judged: Judged | None, tree: ChainProof | None) -> None:
-    failed = [
-        one
-        for one in (judged.proof if judged else None, tree)
-        if one is not None and not one.is_valid
-    ]
-    if failed:
+def _show_verdict(whole: Whole) -> None:
+    judged, tree = whole.judged, whole.tree
+    if failed := whole.failed:
         print(f"NOT VERIFIED: {failed[0].remedy}")
         return
     if judged is not None:
@@ -119,7 +170,3 @@ def _tree(tree: ChainProof) -> dict[str, object]:
         "signers": [{"role": one.role, "key_id": one.key_id} for one in tree.signers],
         "expires": tree.expires.isoformat() if tree.expires else None,
     }
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -7,18 +7,17 @@ was named and to the token service that it named over TLS; uploads that are led 
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
-import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import urllib3
-
 from seawall.cli import _redirects, registry_words
 from seawall.cli._bearer import Challenge
+from seawall.cli._registry_http import ERROR_MAX_BYTES, Answer, RegistryHttp, Sink
 from seawall.cli._seen_content import SeenContent
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
@@ -37,13 +36,6 @@ from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName
 
-CONNECT_SECONDS: Final = 10
-READ_SECONDS: Final = 30
-BODY_SECONDS: Final = 60
-"""A body that takes longer is given up, however steadily it drips."""
-
-PIECE_BYTES: Final = 64 * limits.KIB
-ERROR_MAX_BYTES: Final = 64 * limits.KIB
 TOKEN_MAX_BYTES: Final = 64 * limits.KIB
 MAX_REDIRECTS: Final = 3
 MAX_REFERRER_PAGES: Final = 20
@@ -63,13 +55,6 @@ class Fetched:
     @property
     def descriptor(self) -> Descriptor:
         return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.content))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class RegistryClient:
@@ -104,14 +89,7 @@ class RegistryClient:
         self._challenge: Challenge | None = None  # the newest one that asked for a bearer token
         self._is_for_pushing = is_for_pushing
         self._seen: SeenContent[Fetched | bytes] = SeenContent()
-        if ca_file is not None and not ca_file.is_file():
-            raise NotFoundError(f"there is no CA file {ca_file}")
-        self._http = urllib3.PoolManager(
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(ca_file) if ca_file else None,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=False,
-        )
+        self._http = RegistryHttp(host, ca_file=ca_file)
 
     def __enter__(self) -> RegistryClient:
         return self
@@ -120,7 +98,7 @@ class RegistryClient:
         self.close()
 
     def close(self) -> None:
-        self._http.clear()
+        self._http.close()
 
     def get_manifest(self, repository: RepositoryName, reference: str) -> Fetched:
         """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …
@@ -197,6 +175,22 @@ class RegistryClient:
             raise IntegrityError(f"the registry's blob is not what {digest} names")
         self._seen.keep(repository, digest, answer.body, len(answer.body))
         return answer.body
+
+    def check_blob(self, repository: RepositoryName, digest: Digest, size: int) -> None:
+        """Fetch a blob of any size, keep none of it, and hold it against its digest.
+
+        Raises IntegrityError, LimitError for one that is longer than `size`, NotFoundError …
+        """
+        seen = hashlib.new(digest.algorithm)
+        self._call(
+            "GET",
+            f"/v2/{repository}/blobs/{digest}",
+            scope=f"repository:{repository}:pull",
+            max_bytes=size,
+            sink=seen.update,
+        )
+        if seen.hexdigest() != digest.hex:
+            raise IntegrityError(f"the registry's blob is not what {digest} names")
 
     def put_blob(self, repository: RepositoryName, content: bytes) -> Digest:
         """Push a small blob and return its digest, in one request where the registry can do that.
@@ -281,7 +275,7 @@ class RegistryClient:
         """Have every call without a scope say who we are. Raises DeniedError, UnavailableError."""
         self._call("GET", "/v2/", scope="", max_bytes=ERROR_MAX_BYTES)
 
-    def _put_bytes(self, method: str, path: str, *, scope: str, content: bytes) -> _Answer:
+    def _put_bytes(self, method: str, path: str, *, scope: str, content: bytes) -> Answer:
         return self._call(
             method,
             path,
@@ -305,7 +299,8 @@ class RegistryClient:
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> _Answer:
+        sink: Sink | None = None,
+    ) -> Answer:
         sent = dict(headers or {})
         if self._is_for_pushing and scope.endswith(":pull"):
             scope += ",push"
@@ -314,31 +309,31 @@ class RegistryClient:
             self._authorization[scope] = self._fetch_token(self._challenge, scope)
         if scope in self._authorization:
             sent["Authorization"] = self._authorization[scope]
-        answer = self._send(method, self._base + path, sent, body, max_bytes)
+        answer = self._http.send(method, self._base + path, sent, body, max_bytes, sink=sink)
         if answer.status == 401 and (granted := self._authorize(answer, scope)):
             sent["Authorization"] = self._authorization[scope] = granted
-            answer = self._send(method, self._base + path, sent, body, max_bytes)
+            answer = self._http.send(method, self._base + path, sent, body, max_bytes, sink=sink)
         for _ in range(MAX_REDIRECTS):
             if answer.status not in _REDIRECTS:
                 break
             if method != "GET":
                 raise DeniedError(f"the registry {self._host} redirects a {method}, refused")
-            answer = self._follow(answer, max_bytes)
+            answer = self._follow(answer, max_bytes, sink)
         return self._checked(answer, path)
 
-    def _follow(self, answer: _Answer, max_bytes: int) -> _Answer:
+    def _follow(self, answer: Answer, max_bytes: int, sink: Sink | None) -> Answer:
         """Follow to where the bytes are, without credentials and never from TLS to none."""
         url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
         if not self._is_allowed(url) or _redirects.leads_inside(self._base, url):
             raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
-        return self._send("GET", url, {}, None, max_bytes)
+        return self._http.send("GET", url, {}, None, max_bytes, sink=sink)
 
     def _is_allowed(self, url: str) -> bool:
         parts = urllib.parse.urlsplit(url)
         is_local = self._is_plain_http and parts.scheme == "http" and is_loopback(parts.netloc)
         return parts.scheme == "https" or is_local
 
-    def _authorize(self, answer: _Answer, scope: str) -> str | None:
+    def _authorize(self, answer: Answer, scope: str) -> str | None:
         """Return the Authorization that the challenge asks for; None when we have none."""
         challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
         if challenge.scheme == "basic":
@@ -357,7 +352,7 @@ class RegistryClient:
         query = urllib.parse.urlencode({"service": challenge.service, "scope": scope})
         headers = {"Authorization": self._credentials.basic} if self._credentials else {}
         url = f"{challenge.realm}{mark}{query}"
-        granted = self._send("GET", url, headers, None, TOKEN_MAX_BYTES)
+        granted = self._http.send("GET", url, headers, None, TOKEN_MAX_BYTES)
         if granted.status != 200:
             raise DeniedError(
                 f"the token service of {self._host} answers {granted.status}",
@@ -369,42 +364,7 @@ class RegistryClient:
             raise UnavailableError(f"the token service of {self._host} gives no token")
         return f"Bearer {token}"
 
-    def _send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, max_bytes: int
-    ) -> _Answer:
-        try:
-            response = self._http.request(
-                method,
-                url,
-                headers={"Accept-Encoding": "identity", "User-Agent": "seawall", **headers},
-                body=body,
-                redirect=False,
-                preload_content=False,
-            )
-            with response:
-                limit = max_bytes if response.status < 400 else ERROR_MAX_BYTES
-                content = self._read(response, limit)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnavailableError(
-                f"the registry {self._host} does not answer: {registry_words.why(error)}",
-                remedy="check the address, the network and --ca",
-            ) from error
-        return _Answer(status=response.status, headers=response.headers, body=content)
-
-    def _read(self, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-        content = bytearray()
-        deadline = time.monotonic() + BODY_SECONDS
-        while piece := response.read1(PIECE_BYTES, decode_content=False):
-            content += piece
-            if len(content) > limit or time.monotonic() > deadline:
-                response.close()  # do not read on
-                raise LimitError(
-                    f"the registry {self._host} sends more than {limit} bytes,"
-                    f" or for longer than {BODY_SECONDS} s"
-                )
-        return bytes(content)
-
-    def _checked(self, answer: _Answer, path: str) -> _Answer:
+    def _checked(self, answer: Answer, path: str) -> Answer:
         what = f"{self._host}{path.partition('?')[0]}"
         match answer.status:
             case status if 200 <= status < 300:

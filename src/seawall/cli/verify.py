@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli import _registry_options, verify_tree
+from seawall.cli import _registry_options, verify_more, verify_tree
 from seawall.core.errors import InvalidInputError, SeawallError
 
 if TYPE_CHECKING:
-    from seawall.cli.image_signatures import Judged
-    from seawall.cli.verification_files import Evidence
+    from seawall.cli.proof_output import Whole
     from seawall.config import Settings
-    from seawall.oci.names import Reference
     from seawall.trust.model import TrustedAuthority, TrustedKey
-    from seawall.trust.tuf.chain import ChainProof
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,18 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predicate-to", type=Path, metavar="FILE", help="write what the newest attestation says"
     )
     verify_tree.add_arguments(parser)
+    verify_more.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "The steps on signatures come first, then those of the tree, where a root is pinned or\n"
-        "named. Where no key is trusted for the image, the tree alone decides; of an image\n"
-        "named by digest, its signatures decide where a key is trusted and no root is named.\n"
+        "named, of the log with --logged, and of the content. Where no key is trusted for the\n"
+        "image, the tree alone decides; of an image named by digest, its signatures decide where\n"
+        "a key is trusted and no root is named. A step has the same number wherever it is shown.\n"
         "Exit codes: 0 proven, 1 not proven, 2 wrong input, 3 the registry does not answer or\n"
         "does not allow it"
     )
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import image_signatures
+    from seawall.cli import image_signatures, proof_output
 
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
@@ -95,8 +95,17 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         )
     # A platform's image of a signed index is in no tree: a digest has no tag to prove.
     is_by_digest = image.digest is not None and judged is not None and not options.fingerprints
-    tree = None if is_by_digest else verify_tree.prove_tag(asked, evidence)
-    return _print(image, evidence, judged, tree, options.json)
+    whole = proof_output.Whole(
+        image=image,
+        digest=evidence.digest,
+        judged=judged,
+        tree=None if is_by_digest else verify_tree.prove_tag(asked, evidence),
+        log=verify_more.prove_log(asked, evidence, judged, trust[0] if trust else []),
+        content=None,
+    )
+    if whole.is_valid:  # what does not hold is not fetched
+        whole = replace(whole, content=verify_more.prove_content(asked, evidence))
+    return _print(whole, options.json)
 
 
 def _hosts(asked: str, more: list[str], own: tuple[str, ...]) -> frozenset[str]:
@@ -165,22 +174,11 @@ def _own_trust(settings: Settings) -> tuple[list[TrustedKey], list[TrustedAuthor
         return list(keys), list(TrustedAuthorities(database, clock).list())
 
 
-def _print(
-    image: Reference,
-    evidence: Evidence,
-    judged: Judged | None,
-    tree: ChainProof | None,
-    as_json: bool,
-) -> int:
+def _print(whole: Whole, as_json: bool) -> int:
     from seawall.cli import proof_output
 
-    is_valid = all(
-        one.is_valid for one in (judged.proof if judged else None, tree) if one is not None
-    )
-    is_valid = is_valid and (judged is not None or tree is not None)
     if as_json:
-        document = proof_output.document(image, evidence.digest, judged, tree)
-        print(json.dumps(document | {"is_valid": is_valid}, ensure_ascii=False))
+        print(json.dumps(proof_output.document(whole), ensure_ascii=False))
     else:
-        proof_output.show(image, evidence.digest, judged, tree)
-    return 0 if is_valid else 1
+        proof_output.show(whole)
+    return 0 if whole.is_valid else 1

@@ -7,11 +7,13 @@ proven too. What cannot be proven is not there.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seawall.core.errors import SeawallError
+from seawall.core.errors import NotFoundError, SeawallError
 from seawall.trust import bundle, keys
 from seawall.trust.log import entries, merkle, notes, verify
 from seawall.trust.log.transparency import TransparencyLog
@@ -57,7 +59,18 @@ class LoggedSignatures:
         if not found.is_valid:
             return Logged(proof=found)
         leaves = [merkle.leaf_hash(verify.UnverifiedEntry.parse(item).body) for item in items]
+        if not self._holds(leaves, found.index):
+            return Logged(proof=_forked(found))
         return Logged(proof=found, witnesses=self._witnesses(leaves, found.index))
+
+    def _holds(self, leaves: Sequence[bytes], index: int | None) -> bool:
+        """Tell whether our own log has one of these at this number: a proof that leads to another
+        tree under our key is a fork."""
+        for leaf in leaves:
+            with contextlib.suppress(NotFoundError):
+                if self.log.find(leaf) == index:
+                    return True
+        return False
 
     def _witnesses(self, leaves: Sequence[bytes], index: int | None) -> int:
         """Count the witnesses of a checkpoint that provably holds the entry."""
@@ -80,3 +93,15 @@ class LoggedSignatures:
             any(notes.cosigned_at(note.text, line, key) for line in note.signatures)
             for key in (known if is_seen else ())
         )
+
+
+def _forked(proof: LogProof) -> LogProof:
+    """Return the proof as a failed one: it holds, but not in the log that we keep."""
+    last = proof.steps[-1]
+    told = "the proof leads to another tree than the log of this installation: a fork"
+    number = next(number for number, name in verify.STEPS.items() if name == "inclusion")
+    before = tuple(step for step in proof.steps if step.number < number)
+    failed = dataclasses.replace(
+        last, number=number, name="inclusion", is_passed=False, detail=told
+    )
+    return LogProof(is_valid=False, steps=(*before, failed))

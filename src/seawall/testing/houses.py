@@ -90,11 +90,16 @@ class Stage:
     @classmethod
     @contextlib.contextmanager
     def opened(
-        cls, directory: Path, clock: Clock = rooms.SYSTEM_CLOCK, *, database_url: str = ""
+        cls,
+        directory: Path,
+        clock: Clock = rooms.SYSTEM_CLOCK,
+        *,
+        database_url: str = "",
+        port: int = 5443,
     ) -> Iterator[Stage]:
         """Build a house over `directory`: no engine, and a user who may pull `other/*`.
 
-        Its database is a file there, or the one at `database_url`.
+        Its database is a file there, or the one at `database_url`; images are named by `port`.
         """
         home = Home(
             keys=directory / "keys",
@@ -102,7 +107,7 @@ class Stage:
             docker=directory / "docker",
             login="root",
         )
-        options = Options(database=config.Database(url=database_url))
+        options = Options(database=config.Database(url=database_url), web=config.Web(port=port))
         settings = Settings(state=directory / "state", options=options, home=home)
         setup.make_directories(settings)
         rooms.import_tables()

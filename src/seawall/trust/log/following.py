@@ -17,7 +17,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from seawall.core.errors import IntegrityError, InvalidInputError
 from seawall.trust.log import merkle, notes
@@ -60,6 +60,15 @@ class Memory:
         return Frontier(self.size, self.edge).root
 
 
+class Seen(Protocol):
+    """A tree of the log that was seen before: remembered, or in a signed checkpoint."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+
+
 Read: TypeAlias = Callable[[int, int], Sequence[SeenEntry]]
 """Gives entries from the first number on, before the second: at least one, in order."""
 
@@ -82,7 +91,7 @@ def check(note: Note, log: TrustedLog) -> Checkpoint:
     return checkpoint
 
 
-def check_growth(memory: Memory, checkpoint: Checkpoint) -> None:
+def check_growth(memory: Seen, checkpoint: Checkpoint) -> None:
     """Refuse a rewound log and a second view of one size. Raises LogAlarmError."""
     if checkpoint.size < memory.size:
         raise LogAlarmError(
@@ -108,7 +117,7 @@ def replay(memory: Memory | None, note: Note, log: TrustedLog, read: Read, *, ea
 
 
 def check_consistency(
-    memory: Memory, note: Note, log: TrustedLog, path: Sequence[bytes]
+    memory: Seen, note: Note, log: TrustedLog, path: Sequence[bytes]
 ) -> Checkpoint:
     """Check the log's own proof that it grew from `memory` to `note`. Raises LogAlarmError."""
     checkpoint = check(note, log)

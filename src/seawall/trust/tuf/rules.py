@@ -13,7 +13,9 @@ expiry does not matter) and accepted as a whole or not at all:
 6. a snapshot from the client is signed by enough keys of the root, and lists each role of the tree
    as it will be and nothing else; it may leave out what no file delegates to any longer. Without
    one, the server must hold the root's snapshot keys;
-7. the server must hold the root's timestamp keys.
+7. the server must hold the root's timestamp keys;
+8. a tag that leaves `targets/releases` does not go on standing for the same digest in `targets`,
+   where clients look next: stock tools call such a tag revoked, and everybody still pulls it.
 
 `UpdateRefusedError` says which rule failed, in the words that stock clients understand.
 """
@@ -31,7 +33,7 @@ from seawall.trust.errors import UpdateRefusedError
 from seawall.trust.tuf import metadata, roots, thresholds
 from seawall.trust.tuf.keys import TufKey
 from seawall.trust.tuf.model import File, FileMeta, RoleKeys, Root, Snapshot, Targets
-from seawall.trust.tuf.names import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Gun, Role
+from seawall.trust.tuf.names import RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Gun, Role
 
 MAX_FILES: Final = 64
 """In one upload."""
@@ -113,6 +115,8 @@ def judge(
         _check_root(gun, uploads[ROOT], stored.get(ROOT), now)
     root = tree[ROOT].said(Root)
     _check_targets(uploads, tree, root)
+    if RELEASES in uploads and RELEASES in stored and _is_declared(RELEASES, stored):
+        _check_revoked(stored[RELEASES], uploads[RELEASES], tree[TARGETS])
     if SNAPSHOT in uploads:
         tree = _listed(tree, root)
     else:
@@ -214,6 +218,16 @@ def _check_targets(uploads: Mapping[Role, File], tree: Mapping[Role, File], root
         if delegation is None:
             raise refused(Fault.TARGETS, f"{role}: {role.parent} does not delegate to it")
         _check_signed(file, delegation.keys, body.keys)
+
+
+def _check_revoked(before: File, after: File, owners: File) -> None:
+    left, kept = owners.said(Targets).targets, after.said(Targets).targets
+    for name, target in before.said(Targets).targets.items():
+        if name not in kept and name in left and left[name].digest == target.digest:
+            raise refused(
+                Fault.TARGETS,
+                f"{name[:128]} would still stand in targets: revoke it there too, with its key",
+            )
 
 
 def _check_signed(file: File, allowed: RoleKeys, known: Mapping[str, TufKey]) -> None:
