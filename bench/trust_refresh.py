@@ -50,7 +50,9 @@ def measure(repositories: int, tags: int) -> dict[str, dict[str, float]]:
                 "CPU ms": round(statistics.median(cold), 2),
                 "bytes kept": round((after - before) / len(guns)),
             },
-            "a question without refresh, nothing in memory": {"CPU ms": round(statistics.median(warm), 3)},
+            "a question without refresh, nothing in memory": {
+                "CPU ms": round(statistics.median(warm), 3)
+            },
             f"a day, all {len(guns)} trees asked for": {
                 "refreshes of each tree, at most": round(rounds, 1),
                 "CPU s": round(rounds * sum(cold) / 1000, 1),

@@ -40,9 +40,7 @@ async def test_both_ways_say_the_same_over_tls(tmp_path: Path, name: str) -> Non
             answered.append(found := short.find(asked))
             return found
 
-        counting = type(short)(
-            find=counted, marker=short.marker, clock=house.clock, is_secure=True
-        )
+        counting = type(short)(find=counted, marker=short.marker, clock=house.clock, is_secure=True)
         client = ssl.create_default_context(cafile=str(rooms.server_files(house).authority))
         async with server.serve(
             processes.web_application(house, authenticator),
