@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	tools/packages.sh engine test
 	tools/clients.sh .cache/clients
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

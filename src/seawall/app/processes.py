@@ -11,6 +11,7 @@ from typing import Final
 import uvloop
 from aiohttp import web
 
+from seawall import notary
 from seawall.api import enrolment as enrolment_api
 from seawall.api import log as log_api
 from seawall.api import pending as pending_api
@@ -34,7 +35,6 @@ from seawall.isolation import seccomp
 from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
-from seawall.notary import door as notary_door
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
@@ -124,25 +124,24 @@ async def _web(house: rooms.House, lifeline: Lifeline) -> None:
     stop = lifeline.async_stop_event()
     options = house.settings.options.web
     files = rooms.server_files(house)
+    authenticator = _authenticator(house)
     async with server.serve(
-        web_application(house),
+        web_application(house, authenticator),
         host=options.host,
         port=options.port,
         ssl_context=tls.server_context(files.pair),
+        shortcut=notary.shortcut(house.trees, authenticator, clock=house.clock, is_secure=True),
     ):
         lifeline.ready()
         await stop.wait()
 
 
-def web_application(house: rooms.House) -> web.Application:
+def web_application(
+    house: rooms.House, authenticator: BearerAuthenticator | None = None
+) -> web.Application:
     """Return the application of the web process."""
     credentials = Credentials(house.users, house.clock)
-    authenticator = BearerAuthenticator(
-        tokens=house.tokens,
-        grants=house.grants,
-        realm=f"{house.settings.url}{tokens.PATH}",
-        service=rooms.SERVICE,
-    )
+    authenticator = authenticator or _authenticator(house)
     service = tokens.TokenService(
         credentials=credentials,
         grants=house.grants,
@@ -153,7 +152,7 @@ def web_application(house: rooms.House) -> web.Application:
     app = web.Application(
         middlewares=[boundary.answer_errors(failures.render), browser.security_headers]
     )
-    app.router.add_routes(notary_door.routes(house.trees, authenticator))
+    app.router.add_routes(notary.routes(house.trees, authenticator))
     app.router.add_routes(door.routes(house.registry, authenticator))
     app.router.add_routes(tokens.token_routes(service))
     app.router.add_routes(
@@ -166,6 +165,15 @@ def web_application(house: rooms.House) -> web.Application:
     logins = LoginSessions(house.sessions, credentials)
     app.router.add_routes(pages.routes(house_pages(house), logins, clock=house.clock))
     return app
+
+
+def _authenticator(house: rooms.House) -> BearerAuthenticator:
+    return BearerAuthenticator(
+        tokens=house.tokens,
+        grants=house.grants,
+        realm=f"{house.settings.url}{tokens.PATH}",
+        service=rooms.SERVICE,
+    )
 
 
 def house_pages(house: rooms.House) -> HousePages:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall import policy
+from seawall.audit.watching import EventWatch
 from seawall.blobs.filesystem import FilesystemBlobs
 from seawall.config import Settings
 from seawall.core.clock import Clock, SystemClock
+from seawall.fleet.events import ContainerCreated
 from seawall.fleet.receipts import Receipts
 from seawall.flows.admission import Admission
 from seawall.flows.attestations import Attestations
@@ -24,19 +26,22 @@ from seawall.flows.transparency import Logging
 from seawall.flows.vouching import Vouching
 from seawall.identity.authorities import ServerFiles
 from seawall.identity.certificates import Certificates
+from seawall.identity.events import LoginFailed, LoginSucceeded
 from seawall.identity.grants import Grants
 from seawall.identity.sessions import Sessions
 from seawall.identity.standing import Standing
 from seawall.identity.tokens import SigningKey, Tokens
 from seawall.identity.users import Users
+from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.reports import Reports
 from seawall.store import Database
-from seawall.store.watching import Watch, WhileUnchanged
+from seawall.store.watching import Numbering, WhileUnchanged
 from seawall.trust import at_rest
 from seawall.trust.at_rest import SealingKey
 from seawall.trust.authorities import TrustedAuthorities
+from seawall.trust.events import SignatureLogged
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.witnesses import Witnesses
 from seawall.trust.pending import PendingFiles
@@ -50,6 +55,19 @@ TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trus
 
 KEPT_MAX_BYTES: Final = 64 * 1024 * 1024
 """Of signatures that are kept in memory."""
+
+HARMLESS: Final = frozenset(
+    kind.kind()
+    for kind in (
+        AdmissionRefused,
+        ContainerCreated,
+        LoginFailed,
+        LoginSucceeded,
+        SignatureLogged,
+        VerdictGiven,
+    )
+)
+"""Events after which all that vouches for an image, and its reports, are what they were before."""
 
 ISSUER: Final = "seawall"
 SERVICE: Final = "seawall-registry"
@@ -95,7 +113,8 @@ class House:
         registry = Registry(database, FilesystemBlobs(settings.blobs), clock)
         trusted_keys, grants = TrustedKeys(database, clock), Grants(database, clock)
         reports, advisories = Reports(database, clock), Advisories(database, clock)
-        trees = _trees(settings, database, clock)
+        watch = EventWatch(database, HARMLESS)
+        trees = _trees(settings, database, clock, watch)
         log, witnesses = _log(settings, database, clock), Witnesses(database, clock)
         signatures = Signatures(
             registry=registry,
@@ -105,11 +124,11 @@ class House:
         )
         vouching = Vouching(
             signatures=signatures,
-            trees=_pinned_trees(settings, trees, Pins(database, clock), registry),
+            trees=_pinned_trees(settings, trees, Pins(database, clock, watch=watch), registry),
             logged=LoggedSignatures(log=log, witnesses=witnesses),
-            kept=WhileUnchanged(Watch(database), max_weight=KEPT_MAX_BYTES),
+            kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),
         )
-        judge = _judge(settings, database, clock, vouching, reports)
+        judge = _judge(settings, clock, vouching, reports, watch)
         return cls(
             settings=settings,
             database=database,
@@ -173,9 +192,9 @@ def server_files(house: House) -> ServerFiles:
     return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))
 
 
-def _trees(settings: Settings, database: Database, clock: Clock) -> Trees:
+def _trees(settings: Settings, database: Database, clock: Clock, watch: Numbering) -> Trees:
     keys = ServerKeys.open(settings.keys)
-    return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts))
+    return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts), watch=watch)
 
 
 def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
@@ -204,11 +223,11 @@ def _pinned_trees(settings: Settings, trees: Trees, pins: Pins, registry: Regist
 
 
 def _judge(
-    settings: Settings, database: Database, clock: Clock, vouching: Vouching, reports: Reports
+    settings: Settings, clock: Clock, vouching: Vouching, reports: Reports, watch: EventWatch
 ) -> Judge:
     signatures = vouching.signatures
     return Judge(
-        database=database,
+        database=watch.database,
         registry=signatures.registry,
         vouching=vouching,
         attestations=Attestations(
@@ -219,4 +238,5 @@ def _judge(
         reports=reports,
         policies=lambda: policy.load_file(settings.policy),
         clock=clock,
+        kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),
     )

@@ -51,6 +51,7 @@ def open_client(
     *,
     at: str | None = None,
     may_delete: bool = False,
+    is_for_pushing: bool = False,
 ) -> RegistryClient:
     """Return a client for the image's registry, or for another server `at` host[:port].
 
@@ -84,6 +85,7 @@ def open_client(
         bearer=bearer,
         ca_file=authority,
         is_plain_http=options.unsafe_plain_http,
+        is_for_pushing=is_for_pushing,
     )
 
 

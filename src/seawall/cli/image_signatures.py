@@ -6,7 +6,7 @@ The I/O that stands around `trust.cosign` and `trust.proof`, over one `RegistryC
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -97,9 +97,7 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign_until_seen(
-                client, reference, target, key, now, log=log, planners=planners
-            ),
+            is_new=_sign(client, reference, target, key, now, log=log, planners=planners),
         )
         for target in (image.descriptor, *platforms(image))
     )
@@ -187,6 +185,28 @@ def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[U
                     _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
+def push_until_seen(
+    client: RegistryClient,
+    repository: RepositoryName,
+    subject: Digest,
+    plan: Callable[[Collected], Sequence[Upload]],
+) -> bool:
+    """Push what `plan` says until it says nothing; tell whether there was anything to do.
+
+    All formats may be lists behind a tag that somebody else may be writing at the same moment (the
+    protocol has no compare-and-swap), so what was pushed is looked up again. Raises ConflictError.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        uploads = plan(collect(client, repository, subject))
+        if not uploads:
+            return attempt > 0
+        push(client, repository, uploads)
+    raise ConflictError(
+        f"the registry does not keep the signature of {subject}",
+        remedy="somebody else may be signing at this moment: try again",
+    )
+
+
 def platforms(image: Fetched) -> list[Descriptor]:
     """Return the images of an index; none of anything else. Raises LimitError."""
     parsed = manifests.parse(image.content, image.media_type)
@@ -217,7 +237,7 @@ def referring(
     return parsed.manifests if isinstance(parsed, Index) else ()
 
 
-def _sign_until_seen(
+def _sign(
     client: RegistryClient,
     reference: Reference,
     target: Descriptor,
@@ -227,13 +247,7 @@ def _sign_until_seen(
     log: bundle.Log | None,
     planners: Sequence[Planner],
 ) -> bool:
-    """Sign until the registry shows our signature; tell whether there was anything to do.
-
-    All formats may be lists behind a tag that somebody else may be writing at the same moment (the
-    protocol has no compare-and-swap), so what was pushed is looked up again.
-    """
-    for attempt in range(MAX_ATTEMPTS):
-        found = collect(client, reference.repository, target.digest)
+    def plan(found: Collected) -> Sequence[Upload]:
         uploads = [
             *cosign.plan(
                 target,
@@ -245,15 +259,11 @@ def _sign_until_seen(
                 log=log,
             )
         ]
-        for plan in planners:
-            uploads += plan(target, reference, found.artifacts)
-        if not uploads:
-            return attempt > 0
-        push(client, reference.repository, uploads)
-    raise ConflictError(
-        f"the registry does not keep the signature of {target.digest}",
-        remedy="somebody else may be signing at this moment: try again",
-    )
+        for more in planners:
+            uploads += more(target, reference, found.artifacts)
+        return uploads
+
+    return push_until_seen(client, reference.repository, target.digest, plan)
 
 
 def _tag_artifacts(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seawall.trust.cosign import Upload
     from seawall.trust.keys import PublicKey
     from seawall.trust.model import UnverifiedSignature
+    from seawall.trust.notation.signatures import Identity
     from seawall.trust.signing import Signer
 
 FORMS: Final = ("jws", "cose", "none")
@@ -45,20 +46,34 @@ def planners(
 ) -> list[list[Planner]]:
     """Return for each signer what plans its notation signature; nothing with `--notation none`.
 
+    Raises as `identities` does.
+    """
+    found = identities(signers, options, settings, now)
+    return [[] if one is None else [_planner(one, now)] for one in found]
+
+
+def identities(
+    signers: Sequence[Signer], options: argparse.Namespace, settings: Settings, now: dt.datetime
+) -> list[Identity | None]:
+    """Return for each signer how notation is shown it; None with `--notation none`.
+
     Raises InvalidInputError for a chain that is for none of the keys or that notation refuses.
     """
     from seawall.core.errors import InvalidInputError
+    from seawall.trust.notation.envelope import EnvelopeType
+    from seawall.trust.notation.signatures import Identity
 
     if options.notation == "none":
         if options.chains:
             raise InvalidInputError("--certificate-chain is for notation, which is switched off")
-        return [[] for _ in signers]
+        return [None for _ in signers]
     given = _given_chains(options.chains, signers)
-    plans: list[list[Planner]] = []
+    kind = EnvelopeType.COSE if options.notation == "cose" else EnvelopeType.JWS
+    found: list[Identity | None] = []
     for signer in signers:
         chain = given.get(signer.public.key_id) or (own_certificate(signer, settings, now),)
-        plans.append([_planner(signer, chain, options.notation, now)])
-    return plans
+        found.append(Identity(signer=signer, chain=chain, kind=kind))
+    return found
 
 
 def own_certificate(
@@ -118,14 +133,8 @@ def _given_chains(
     return chains
 
 
-def _planner(
-    signer: Signer, chain: tuple[Certificate, ...], form: str, now: dt.datetime
-) -> Planner:
+def _planner(identity: Identity, now: dt.datetime) -> Planner:
     from seawall.trust.notation import signatures
-    from seawall.trust.notation.envelope import EnvelopeType
-
-    kind = EnvelopeType.COSE if form == "cose" else EnvelopeType.JWS
-    identity = signatures.Identity(signer=signer, chain=chain, kind=kind)
 
     def plan(
         image: Descriptor, reference: Reference, existing: Sequence[UnverifiedSignature]

@@ -64,15 +64,34 @@ def find(
     tree = site.trees.fetch(pin)
     if tree is None and pin is None:
         return None
-    pin = pin or _pin_of_own_keys(tree, keyring)
-    proof = chain.prove(
-        None, None, gun=site.gun, tree=tree, pin=pin, now=now,
+    opened = prove(
+        site.gun, tree, pin or _pin_of_own_keys(tree, keyring), now,
         timestamp_lifetime=site.timestamp_lifetime, unsafe_first_use=unsafe_first_use,
     )  # fmt: skip
+    pin_files.remember(site.pins, site.gun, opened.pin)
+    return opened
+
+
+def prove(
+    gun: Gun,
+    tree: Tree | None,
+    pin: Pin | None,
+    now: dt.datetime,
+    *,
+    timestamp_lifetime: dt.timedelta,
+    unsafe_first_use: bool = False,
+) -> Opened:
+    """Prove a tree that was fetched, or that somebody brought in a file.
+
+    Raises IntegrityError with the step that failed.
+    """
+    proof = chain.prove(
+        None, None, gun=gun, tree=tree, pin=pin, now=now,
+        timestamp_lifetime=timestamp_lifetime, unsafe_first_use=unsafe_first_use,
+    )  # fmt: skip
     if not proof.is_valid or tree is None or proof.pin_after is None:
-        raise _does_not_hold(site.gun, proof)
-    pin_files.remember(site.pins, site.gun, proof.pin_after)
-    return Opened(tree=tree, current=Current.of(site.gun, tree), pin=proof.pin_after)
+        raise _does_not_hold(gun, proof)
+    return Opened(tree=tree, current=Current.of(gun, tree), pin=proof.pin_after)
 
 
 def open_tree(

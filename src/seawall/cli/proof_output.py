@@ -97,6 +97,11 @@ class Outcome(Protocol):
     def remedy(self) -> str: ...
 
 
+def printable(text: str) -> str:
+    """Return a text from outside as it may be shown at a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _show_steps(steps: Iterable[Step], offset: int) -> None:
     about = ""
     for step in steps:
@@ -104,7 +109,7 @@ def _show_steps(steps: Iterable[Step], offset: int) -> None:
             print(f"  signature {step.signature}")
         about = step.signature
         mark = "ok" if step.is_passed else "NO"
-        line = f"  {step.number + offset:>2}  {step.name:<11} {mark}  {_printable(step.detail)}"
+        line = f"  {step.number + offset:>2}  {step.name:<11} {mark}  {printable(step.detail)}"
         print(line.rstrip())
 
 
@@ -165,7 +170,3 @@ def _tree(tree: ChainProof) -> dict[str, object]:
         "signers": [{"role": one.role, "key_id": one.key_id} for one in tree.signers],
         "expires": tree.expires.isoformat() if tree.expires else None,
     }
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

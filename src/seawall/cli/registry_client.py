@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-import urllib3
-
-from seawall.cli import _redirects, _registry_errors
+from seawall.cli import _redirects, registry_words
 from seawall.cli._bearer import Challenge
+from seawall.cli._registry_http import ERROR_MAX_BYTES, Answer, RegistryHttp, Sink
+from seawall.cli._seen_content import SeenContent
 from seawall.cli.registry_logins import Credentials
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
@@ -37,16 +36,6 @@ from seawall.oci.digest import Digest, is_digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName
 
-CONNECT_SECONDS: Final = 10
-READ_SECONDS: Final = 30
-BODY_SECONDS: Final = 60
-"""A body that takes longer is given up, however steadily it drips."""
-
-SLOWEST_BYTES_A_SECOND: Final = 64 * limits.KIB
-"""Blobs that are only held against their digests may be large: they get more time."""
-
-PIECE_BYTES: Final = 64 * limits.KIB
-ERROR_MAX_BYTES: Final = _registry_errors.MAX_BYTES
 TOKEN_MAX_BYTES: Final = 64 * limits.KIB
 MAX_REDIRECTS: Final = 3
 MAX_REFERRER_PAGES: Final = 20
@@ -68,17 +57,6 @@ class Fetched:
         return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.content))
 
 
-_Sink: TypeAlias = Callable[[bytes], object]
-"""Takes the pieces of a body, which is then not kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class RegistryClient:
     """Speaks to one registry. Close it, or use it in `with`."""
 
@@ -90,10 +68,12 @@ class RegistryClient:
         bearer: Secret | None = None,
         ca_file: Path | None = None,
         is_plain_http: bool = False,
+        is_for_pushing: bool = False,
     ) -> None:
         """`host` is `name[:port]`. Plain HTTP is refused unless `host` is this machine.
 
-        `bearer` is a token that is shown without being asked for.
+        `bearer` is a token that is shown without being asked for. Whoever will push as well as
+        pull says so, and needs one token for both.
         """
         if is_plain_http and not is_loopback(host):
             raise DeniedError(
@@ -106,14 +86,10 @@ class RegistryClient:
         self._credentials = credentials
         self._bearer = bearer
         self._authorization: dict[str, str] = {}  # by scope
-        if ca_file is not None and not ca_file.is_file():
-            raise NotFoundError(f"there is no CA file {ca_file}")
-        self._http = urllib3.PoolManager(
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(ca_file) if ca_file else None,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=False,
-        )
+        self._challenge: Challenge | None = None  # the newest one that asked for a bearer token
+        self._is_for_pushing = is_for_pushing
+        self._seen: SeenContent[Fetched | bytes] = SeenContent()
+        self._http = RegistryHttp(host, ca_file=ca_file)
 
     def __enter__(self) -> RegistryClient:
         return self
@@ -122,10 +98,17 @@ class RegistryClient:
         self.close()
 
     def close(self) -> None:
-        self._http.clear()
+        self._http.close()
 
     def get_manifest(self, repository: RepositoryName, reference: str) -> Fetched:
-        """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …"""
+        """Fetch by tag or digest. Raises NotFoundError, IntegrityError, UnavailableError …
+
+        What this client has fetched or pushed under a digest is not fetched again: it would be the
+        same bytes, or refused.
+        """
+        seen = self._seen.find(repository, reference)
+        if isinstance(seen, Fetched):
+            return seen
         try:
             answer = self._call(
                 "GET",
@@ -149,7 +132,9 @@ class RegistryClient:
             digest = Digest.parse(claimed)
         if not digest.is_of(answer.body):
             raise IntegrityError(f"the registry's manifest {reference} is not what {digest} names")
-        return Fetched(content=answer.body, media_type=media_type, digest=digest)
+        found = Fetched(content=answer.body, media_type=media_type, digest=digest)
+        self._seen.keep(repository, digest, found, len(answer.body))
+        return found
 
     def find_manifest(self, repository: RepositoryName, reference: str) -> Fetched | None:
         """Like `get_manifest`; None when there is none."""
@@ -170,10 +155,16 @@ class RegistryClient:
             body=content,
             max_bytes=ERROR_MAX_BYTES,
         )
+        digest = Digest.of(content)
+        pushed = Fetched(content=content, media_type=media_type, digest=digest)
+        self._seen.keep(repository, digest, pushed, len(content))
         return bool(answer.headers.get("OCI-Subject"))
 
     def get_blob(self, repository: RepositoryName, digest: Digest, *, max_bytes: int) -> bytes:
-        """Fetch a small blob whole, held against its digest."""
+        """Fetch a small blob whole, held against its digest. See `get_manifest`."""
+        seen = self._seen.find(repository, digest)
+        if isinstance(seen, bytes) and len(seen) <= max_bytes:
+            return seen
         answer = self._call(
             "GET",
             f"/v2/{repository}/blobs/{digest}",
@@ -182,6 +173,7 @@ class RegistryClient:
         )
         if not digest.is_of(answer.body):
             raise IntegrityError(f"the registry's blob is not what {digest} names")
+        self._seen.keep(repository, digest, answer.body, len(answer.body))
         return answer.body
 
     def check_blob(self, repository: RepositoryName, digest: Digest, size: int) -> None:
@@ -201,23 +193,23 @@ class RegistryClient:
             raise IntegrityError(f"the registry's blob is not what {digest} names")
 
     def put_blob(self, repository: RepositoryName, content: bytes) -> Digest:
-        """Push a small blob and return its digest."""
+        """Push a small blob and return its digest, in one request where the registry can do that.
+
+        One that cannot has opened an upload instead (distribution-spec, "Single POST").
+        """
         digest, scope = Digest.of(content), f"repository:{repository}:pull,push"
-        start = self._call(
-            "POST", f"/v2/{repository}/blobs/uploads/", scope=scope, max_bytes=ERROR_MAX_BYTES
-        )
-        location = urllib.parse.urljoin(self._base + "/", start.headers.get("Location", ""))
-        path = self._own_path(location)
-        mark = "&" if "?" in path else "?"
+        if self._seen.find(repository, digest) is not None:
+            return digest
         query = urllib.parse.urlencode({"digest": digest})
-        self._call(
-            "PUT",
-            f"{path}{mark}{query}",
-            scope=scope,
-            headers={"Content-Type": "application/octet-stream"},
-            body=content,
-            max_bytes=ERROR_MAX_BYTES,
+        begun = self._put_bytes(
+            "POST", f"/v2/{repository}/blobs/uploads/?{query}", scope=scope, content=content
         )
+        if begun.status != 201:
+            location = urllib.parse.urljoin(self._base + "/", begun.headers.get("Location", ""))
+            path = self._own_path(location)
+            mark = "&" if "?" in path else "?"
+            self._put_bytes("PUT", f"{path}{mark}{query}", scope=scope, content=content)
+        self._seen.keep(repository, digest, content, len(content))
         return digest
 
     def find_referrers(
@@ -283,6 +275,16 @@ class RegistryClient:
         """Have every call without a scope say who we are. Raises DeniedError, UnavailableError."""
         self._call("GET", "/v2/", scope="", max_bytes=ERROR_MAX_BYTES)
 
+    def _put_bytes(self, method: str, path: str, *, scope: str, content: bytes) -> Answer:
+        return self._call(
+            method,
+            path,
+            scope=scope,
+            headers={"Content-Type": "application/octet-stream"},
+            body=content,
+            max_bytes=ERROR_MAX_BYTES,
+        )
+
     def _own_path(self, url: str) -> str:
         if not url.startswith(self._base + "/"):
             raise DeniedError(f"the registry {self._host} leads to another place")
@@ -297,15 +299,20 @@ class RegistryClient:
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        sink: _Sink | None = None,
-    ) -> _Answer:
+        sink: Sink | None = None,
+    ) -> Answer:
         sent = dict(headers or {})
+        if self._is_for_pushing and scope.endswith(":pull"):
+            scope += ",push"
+        if scope not in self._authorization and scope and self._challenge is not None:
+            # It will be asked for, in the same words as before.
+            self._authorization[scope] = self._fetch_token(self._challenge, scope)
         if scope in self._authorization:
             sent["Authorization"] = self._authorization[scope]
-        answer = self._send(method, self._base + path, sent, body, max_bytes, sink=sink)
+        answer = self._http.send(method, self._base + path, sent, body, max_bytes, sink=sink)
         if answer.status == 401 and (granted := self._authorize(answer, scope)):
             sent["Authorization"] = self._authorization[scope] = granted
-            answer = self._send(method, self._base + path, sent, body, max_bytes, sink=sink)
+            answer = self._http.send(method, self._base + path, sent, body, max_bytes, sink=sink)
         for _ in range(MAX_REDIRECTS):
             if answer.status not in _REDIRECTS:
                 break
@@ -314,19 +321,19 @@ class RegistryClient:
             answer = self._follow(answer, max_bytes, sink)
         return self._checked(answer, path)
 
-    def _follow(self, answer: _Answer, max_bytes: int, sink: _Sink | None) -> _Answer:
+    def _follow(self, answer: Answer, max_bytes: int, sink: Sink | None) -> Answer:
         """Follow to where the bytes are, without credentials and never from TLS to none."""
         url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
         if not self._is_allowed(url) or _redirects.leads_inside(self._base, url):
             raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
-        return self._send("GET", url, {}, None, max_bytes, sink=sink)
+        return self._http.send("GET", url, {}, None, max_bytes, sink=sink)
 
     def _is_allowed(self, url: str) -> bool:
         parts = urllib.parse.urlsplit(url)
         is_local = self._is_plain_http and parts.scheme == "http" and is_loopback(parts.netloc)
         return parts.scheme == "https" or is_local
 
-    def _authorize(self, answer: _Answer, scope: str) -> str | None:
+    def _authorize(self, answer: Answer, scope: str) -> str | None:
         """Return the Authorization that the challenge asks for; None when we have none."""
         challenge = Challenge.parse(answer.headers.get("WWW-Authenticate", ""))
         if challenge.scheme == "basic":
@@ -337,11 +344,15 @@ class RegistryClient:
             return f"Bearer {self._bearer.reveal()}"
         if not self._is_allowed(challenge.realm):
             raise DeniedError(f"the registry {self._host} names an unsafe token service")
+        self._challenge = challenge
+        return self._fetch_token(challenge, scope)
+
+    def _fetch_token(self, challenge: Challenge, scope: str) -> str:
         mark = "&" if "?" in challenge.realm else "?"
         query = urllib.parse.urlencode({"service": challenge.service, "scope": scope})
         headers = {"Authorization": self._credentials.basic} if self._credentials else {}
         url = f"{challenge.realm}{mark}{query}"
-        granted = self._send("GET", url, headers, None, TOKEN_MAX_BYTES)
+        granted = self._http.send("GET", url, headers, None, TOKEN_MAX_BYTES)
         if granted.status != 200:
             raise DeniedError(
                 f"the token service of {self._host} answers {granted.status}",
@@ -353,51 +364,7 @@ class RegistryClient:
             raise UnavailableError(f"the token service of {self._host} gives no token")
         return f"Bearer {token}"
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        max_bytes: int,
-        *,
-        sink: _Sink | None = None,
-    ) -> _Answer:
-        try:
-            response = self._http.request(
-                method,
-                url,
-                headers={"Accept-Encoding": "identity", "User-Agent": "seawall", **headers},
-                body=body,
-                redirect=False,
-                preload_content=False,
-            )
-            with response:
-                limit = max_bytes if response.status < 400 else ERROR_MAX_BYTES
-                kept = bytearray()
-                take = kept.extend if sink is None or response.status != 200 else sink
-                self._read(response, limit, take)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise UnavailableError(
-                f"the registry {self._host} does not answer: {_registry_errors.why(error)}",
-                remedy="check the address, the network and --ca",
-            ) from error
-        return _Answer(status=response.status, headers=response.headers, body=bytes(kept))
-
-    def _read(self, response: urllib3.BaseHTTPResponse, limit: int, take: _Sink) -> None:
-        count, seconds = 0, BODY_SECONDS + limit // SLOWEST_BYTES_A_SECOND
-        deadline = time.monotonic() + seconds
-        while piece := response.read1(PIECE_BYTES, decode_content=False):
-            count += len(piece)
-            if count > limit or time.monotonic() > deadline:
-                response.close()  # do not read on
-                raise LimitError(
-                    f"the registry {self._host} sends more than {limit} bytes,"
-                    f" or for longer than {seconds} s"
-                )
-            take(piece)
-
-    def _checked(self, answer: _Answer, path: str) -> _Answer:
+    def _checked(self, answer: Answer, path: str) -> Answer:
         what = f"{self._host}{path.partition('?')[0]}"
         match answer.status:
             case status if 200 <= status < 300:
@@ -410,11 +377,11 @@ class RegistryClient:
                 )
             case 400:
                 raise ConflictError(
-                    f"the registry refuses {what}{_registry_errors.told(answer.body)}"
+                    f"the registry refuses {what}{registry_words.told(answer.body)}"
                 )
             case status:
                 raise UnavailableError(
-                    f"the registry answers {status} for {what}{_registry_errors.told(answer.body)}"
+                    f"the registry answers {status} for {what}{registry_words.told(answer.body)}"
                 )
 
 

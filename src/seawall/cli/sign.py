@@ -6,9 +6,11 @@ import argparse
 import datetime as dt
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seawall.cli import _registry_options, attest, notation_signing, sign_tree, signers
+from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from seawall.cli.image_signatures import Signed
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    _registry_options.add(parser)
+    parser.add_argument(
+        "image", metavar="IMAGE", nargs="?",
+        help="HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]; of a file, what it must be about",
+    )  # fmt: skip
+    _registry_options.add_connection(parser)
     signers.add_arguments(parser)
     parser.add_argument(
         "--no-log", action="store_true", help="do not enter the signature into the registry's log"
@@ -30,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     notation_signing.add_arguments(parser)
     sign_tree.add_arguments(parser)
+    _add_offline(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = (
         "Signs the digest as this image of this repository, under this tag. Of a multi-platform\n"
@@ -37,12 +44,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "The signature enters the registry's transparency log, and the proof is kept with it.\n"
         "Then the repository's tree says that the tag stands for the digest, for docker with\n"
         "DOCKER_CONTENT_TRUST=1 and for `seawall verify`; see: seawall trust.\n"
-        "Exit codes: 0 signed, 1 the tag waits for more signatures, 2 wrong input, 3 the registry\n"
-        "does not answer or does not allow it"
+        "Where the key has no network: seawall trust export IMAGE -o REQUEST where there is one,\n"
+        "seawall sign --offline REQUEST -o SIGNED beside the key, seawall sign --upload SIGNED.\n"
+        "Exit codes: 0 signed, 1 the tag waits for more signatures or --yes is missing, 2 wrong\n"
+        "input, 3 it does not hold, or the registry does not answer or does not allow it"
     )
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    from seawall.cli import sign_offline, sign_upload
+
+    if options.offline is not None:
+        return sign_offline.run(options, settings)
+    if options.output is not None or options.yes or options.fingerprints:
+        raise InvalidInputError("-o, --yes and --root go together with --offline")
+    if options.upload is not None:
+        return sign_upload.run(options, settings)
+    if options.image is None:
+        raise InvalidInputError("name the image", remedy="HOST/REPOSITORY:TAG")
+    return _sign(options, settings)
+
+
+def document(
+    image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None
+) -> dict[str, object]:
+    """Return as JSON what a key signed."""
+    signed = [
+        {"digest": one.digest, "platform": one.platform, "is_new": one.is_new} for one in done
+    ]
+    return {"image": str(image), "key_id": key_id, "signed": signed, "log": log}
+
+
+def show(image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None) -> None:
+    """Print what a key signed."""
+    for one in done:
+        state = "signed" if one.is_new else "was signed already"
+        platform = f"  {one.platform}" if one.platform else ""
+        print(f"{state}: {image.host}/{image.repository}@{one.digest}{platform}")
+    print(f"by key {key_id}" + (f", entered into the log {log}" if log else ""))
+
+
+def _add_offline(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--offline", type=Path, metavar="REQUEST",
+        help="sign what `trust export` wrote, into a file, and use no network",
+    )  # fmt: skip
+    where.add_argument(
+        "--upload", type=Path, metavar="SIGNED", help="upload what --offline signed; needs no key"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="SIGNED", help="file for what --offline signs"
+    )
+    parser.add_argument(
+        "--root", dest="fingerprints", action="append", default=[], metavar="FINGERPRINT",
+        help="with --offline, where nothing is pinned: id of a root key as its owner gives it",
+    )  # fmt: skip
+    parser.add_argument("--yes", action="store_true", help="with --offline: sign what was shown")
+
+
+def _sign(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.cli import image_signatures
     from seawall.cli.log_client import LogClient
 
@@ -51,7 +112,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     now = dt.datetime.now(dt.UTC)
     plans = notation_signing.planners(keys, options, settings, now)
     signed, subjects = [], []
-    with _registry_options.open_client(options, image, settings) as client:
+    with _registry_options.open_client(options, image, settings, is_for_pushing=True) as client:
         log = None if options.no_log else LogClient(client).find()
         if log is None and not options.no_log:
             print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
@@ -62,9 +123,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             )
             subjects.append(done[0].digest)
             origin = None if log is None else log.name
-            signed.append(_document(image, key.public.key_id, done, origin))
+            signed.append(document(image, key.public.key_id, done, origin))
             if not options.json:
-                _print(image, key.public.key_id, done, origin)
+                show(image, key.public.key_id, done, origin)
         wanted = image, subjects[0]
         tree = sign_tree.publish(options, settings, client, wanted, (keys, root_keys))
         if options.attest_scan:
@@ -82,20 +143,3 @@ def _keys(options: argparse.Namespace, settings: Settings) -> tuple[list[Signer]
     names = options.keys or [signers.DEFAULT_KEY]
     opened = signers.open_signers([*names, *options.root_keys], options, settings)
     return opened[: len(names)], opened[len(names) :]
-
-
-def _document(
-    image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None
-) -> dict[str, object]:
-    signed = [
-        {"digest": one.digest, "platform": one.platform, "is_new": one.is_new} for one in done
-    ]
-    return {"image": str(image), "key_id": key_id, "signed": signed, "log": log}
-
-
-def _print(image: Reference, key_id: str, done: tuple[Signed, ...], log: str | None) -> None:
-    for one in done:
-        state = "signed" if one.is_new else "was signed already"
-        platform = f"  {one.platform}" if one.platform else ""
-        print(f"{state}: {image.host}/{image.repository}@{one.digest}{platform}")
-    print(f"by key {key_id}" + (f", entered into the log {log}" if log else ""))

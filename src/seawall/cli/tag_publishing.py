@@ -76,7 +76,7 @@ def publish(site: Site, wish: Wish, now: dt.datetime) -> Published:
             return Published(outcome=Outcome.NO_SERVER)
         made = tuple(sorted(opened.pin.root_key_ids))
     for attempt in range(MAX_ATTEMPTS):
-        if _stands(opened.current, keyring, wish):
+        if stands(opened.current, keyring, wish):
             return Published(outcome=Outcome.UNCHANGED, root_key_ids=made)
         try:
             return replace(_publish_once(site, opened, keyring, wish, now), root_key_ids=made)
@@ -85,6 +85,23 @@ def publish(site: Site, wish: Wish, now: dt.datetime) -> Published:
                 raise
         opened = own_trees.open_tree(site, now, keyring)
     raise AssertionError("unreachable")
+
+
+def stands(current: Current, keyring: Keyring, wish: Wish) -> bool:
+    """Tell whether every role that we would write says so already."""
+    roles = [one.role for one in current.targets.delegations] or [TARGETS]
+    held = [role for role in roles if keyring.holds(current.keys_of(role))]
+    bodies = [current.body(role) for role in held]
+    return (
+        bool(held)
+        and (RELEASES not in roles or RELEASES in held)
+        and all(
+            body is not None
+            and (found := body.targets.get(wish.tag)) is not None
+            and found.digest == wish.target.digest
+            for body in bodies
+        )
+    )
 
 
 def _publish_once(
@@ -111,20 +128,3 @@ def _publish_once(
 
 def _wants_several(current: Current) -> bool:
     return any(one.keys.threshold > 1 for one in current.targets.delegations)
-
-
-def _stands(current: Current, keyring: Keyring, wish: Wish) -> bool:
-    """Tell whether every role that we would write says so already."""
-    roles = [one.role for one in current.targets.delegations] or [TARGETS]
-    held = [role for role in roles if keyring.holds(current.keys_of(role))]
-    bodies = [current.body(role) for role in held]
-    return (
-        bool(held)
-        and (RELEASES not in roles or RELEASES in held)
-        and all(
-            body is not None
-            and (found := body.targets.get(wish.tag)) is not None
-            and found.digest == wish.target.digest
-            for body in bodies
-        )
-    )

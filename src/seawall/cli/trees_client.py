@@ -8,12 +8,14 @@ is left for the proof to name; only a server that does not answer is an error he
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import urllib3
 
+from seawall.cli._seen_content import SeenContent
 from seawall.cli.registry_client import RegistryClient
 from seawall.core import limits
 from seawall.core.errors import InvalidInputError, LimitError, NotFoundError
@@ -36,6 +38,7 @@ class TreesClient:
         self.gun = gun
         self._http = http
         self._path = f"/v2/{gun}/_trust/tuf/"
+        self._seen: SeenContent[bytes] = SeenContent()
 
     def fetch(self, pin: Pin | None) -> Tree | None:
         """Return the tree with the roots that follow the pinned one; None when there is none.
@@ -63,6 +66,8 @@ class TreesClient:
             headers={"Content-Type": content_type},
             body=body,
         )
+        for role, content in files.items():
+            self._keep(role, content)
 
     def server_key(self, role: Role) -> TufKey:
         """Return the key with which the server signs, or would sign, snapshots or timestamps.
@@ -124,7 +129,17 @@ class TreesClient:
     def _by_hash(self, found: _Found, role: Role, meta: FileMeta) -> bytes:
         if meta.length > metadata.FILE_MAX_BYTES:
             raise LimitError(f"{role} is said to be {meta.length} bytes")
-        return found.counted(self._get(f"{role}.{meta.sha256.hex()}.json", meta.length))
+        seen = self._seen.find(self.gun.repository, f"{role}.{meta.sha256.hex()}")
+        if seen is not None and len(seen) <= meta.length:
+            return found.counted(seen)
+        content = found.counted(self._get(f"{role}.{meta.sha256.hex()}.json", meta.length))
+        self._keep(role, content)
+        return content
+
+    def _keep(self, role: Role, content: bytes) -> None:
+        """Keep a file under its own hash, so that it is not fetched again."""
+        name = f"{role}.{hashlib.sha256(content).hexdigest()}"
+        self._seen.keep(self.gun.repository, name, content, len(content))
 
     def _get(self, name: str, max_bytes: int, *, actions: str = "pull") -> bytes:
         return self._http.exchange(

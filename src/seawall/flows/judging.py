@@ -30,6 +30,7 @@ from seawall.registry.service import Registry
 from seawall.scan.report_model import Report
 from seawall.scan.reports import Reports
 from seawall.store import Database
+from seawall.store.watching import WhileUnchanged
 from seawall.trust.proof import Proof
 
 VERDICTS_READ: Final = 50
@@ -54,6 +55,18 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What an image is, and what the scanner said of it."""
+
+    scanned: Digest
+    runnable: tuple[Digest, ...]
+    reports: tuple[Report | None, ...]
+    """Of all that an engine might run."""
+    report: Report | None
+    """Of what this machine would run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
     """Judges images of this registry. Every method blocks."""
 
@@ -65,6 +78,8 @@ class Judge:
     policies: Callable[[], Policies]
     """Reads the policies that are in force now; raises SeawallError when they do not parse."""
     clock: Clock
+    kept: WhileUnchanged[tuple[RepositoryName, Digest], _Looked]
+    """What was read of images; it is read again after each event that may change it."""
 
     def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
         """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
@@ -73,27 +88,26 @@ class Judge:
         verdict is no.
         """
         now = self.clock.now()
-        stored = self.registry.manifest(repository, digest)
-        scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
+        looked = self.kept.get(
+            (repository, digest), lambda: self._look(repository, digest), weigh=_bytes_of
+        )
         rules = self._rules(repository)
         vouched = self.vouching.prove(repository, digest, tag=tag, now=now)
-        runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
-        reports = [self.reports.latest(each) for each in runnable]
         evidence = policy.Evidence(
             repository=repository,
             digest=digest,
             content=self._content(repository, digest),
             signatures=vouched.signature_evidence,
-            scan=_scan_of_all(reports),
+            scan=_scan_of_all(looked.reports),
             tree=vouched.tree_evidence,
-            attestations=self._attestations(repository, digest, runnable, rules),
+            attestations=self._attestations(repository, digest, looked.runnable, rules),
         )
         return Judgement(
             tag=tag,
             verdict=_decide(evidence, rules, now),
             vouched=vouched,
-            report=self.reports.latest(scanned),
-            scanned=scanned,
+            report=looked.report,
+            scanned=looked.scanned,
         )
 
     def record(self, judgement: Judgement, *, actor: Actor) -> int:
@@ -116,6 +130,18 @@ class Judge:
             return in_force.seq
         with self.database.write() as connection:
             return audit.record(connection, event, actor=actor, at=self.clock.now())
+
+    def _look(self, repository: RepositoryName, digest: Digest) -> _Looked:
+        stored = self.registry.manifest(repository, digest)
+        scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
+        runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
+        reports = {each: self.reports.latest(each) for each in runnable}
+        return _Looked(
+            scanned=scanned,
+            runnable=runnable,
+            reports=tuple(reports.values()),
+            report=reports[scanned] if scanned in reports else self.reports.latest(scanned),
+        )
 
     def _rules(self, repository: RepositoryName) -> policy.Policy | SeawallError:
         try:
@@ -157,6 +183,15 @@ class Judge:
         except SeawallError:
             return None
         return policy.Content(missing=tuple(missing))
+
+
+def _bytes_of(looked: _Looked) -> int:
+    """Return how much memory it takes, about."""
+    found = [report for report in (*looked.reports, looked.report) if report is not None]
+    return 1024 + sum(
+        512 * (len(one.findings) + len(one.inventory.components) + len(one.notices))
+        for one in found
+    )
 
 
 def platform_manifest(digest: Digest, content: bytes, content_type: str) -> Digest:

@@ -74,6 +74,9 @@ class LoggedSignatures:
 
     def _witnesses(self, leaves: Sequence[bytes], index: int | None) -> int:
         """Count the witnesses of a checkpoint that provably holds the entry."""
+        known = self.witnesses.list()
+        if not known:
+            return 0
         try:
             note = self.log.witnessed_checkpoint()
             seen = notes.parse_checkpoint(note.text)
@@ -86,10 +89,9 @@ class LoggedSignatures:
             merkle.is_included(leaf, index=index, size=seen.size, root=seen.root, path=path)
             for leaf in leaves
         )
-        known = self.witnesses.list() if is_seen else ()
         return sum(
             any(notes.cosigned_at(note.text, line, key) for line in note.signatures)
-            for key in known
+            for key in (known if is_seen else ())
         )
 
 

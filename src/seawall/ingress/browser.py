@@ -38,12 +38,22 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
     A header that a door set itself stays. `Cache-Control: no-store` goes on everything that says
     nothing about caching.
     """
-    for name, value in HEADERS.items():
+    for name, value in fields(is_strict=is_strict(request.host, request.secure)).items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", NO_STORE)
-    if request.secure and _host_name(request) not in _SAFE_ON_ANY_PORT:
-        # On localhost it would also bind every other program's port on the developer's machine.
-        response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
+
+
+def fields(*, is_strict: bool) -> dict[str, str]:
+    """Return the headers that every answer has which does not set them itself."""
+    strict = {"Strict-Transport-Security": STRICT_TRANSPORT} if is_strict else {}
+    return {**HEADERS, "Cache-Control": NO_STORE, **strict}
+
+
+def is_strict(host: str, is_secure: bool) -> bool:
+    """Tell whether a browser is told to use TLS only for this `Host`.
+
+    On localhost that would also bind every other program's port on the developer's machine.
+    """
+    return is_secure and _host_name(host) not in _SAFE_ON_ANY_PORT
 
 
 @web.middleware
@@ -55,8 +65,7 @@ async def security_headers(request: web.Request, handler: Handler) -> web.Stream
     return response
 
 
-def _host_name(request: web.Request) -> str:
-    host = request.host
+def _host_name(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]

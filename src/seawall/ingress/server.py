@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from seawall.core.errors import UnavailableError
 from seawall.ingress import watchdog
+from seawall.ingress.shortcuts import Shortcut
 from seawall.ingress.watchdog import Connections, Guard, Limits
 
 
@@ -36,8 +37,11 @@ async def serve(
     port: int,
     ssl_context: ssl.SSLContext | None,
     limits: Limits | None = None,
+    shortcut: Shortcut | None = None,
 ) -> AsyncIterator[Listening]:
     """Serve `app` for as long as the block runs; port 0 takes any free one.
+
+    What `shortcut` knows is answered before the application sees it.
 
     On leaving, new connections are refused, running requests get `limits.shutdown_seconds`, and the
     application's clean-up runs. Raises UnavailableError when the address cannot be listened on.
@@ -57,7 +61,8 @@ async def serve(
     )
     await runner.setup()
     try:
-        listener = await _listen(runner, connections, host, port, ssl_context)
+        guards = _guards(runner, connections, shortcut)
+        listener = await _listen(guards, bounds, host, port, ssl_context)
         watch = asyncio.create_task(_watch(connections))
         try:
             yield Listening(addresses=_addresses(listener), connections=connections)
@@ -68,6 +73,14 @@ async def serve(
         await runner.cleanup()
 
 
+def _guards(
+    runner: web.AppRunner, connections: Connections, shortcut: Shortcut | None
+) -> Callable[[], Guard]:
+    make, time = runner.server, asyncio.get_running_loop().time
+    assert make is not None
+    return lambda: Guard(make(), connections, time, shortcut)
+
+
 async def _watch(connections: Connections) -> None:
     loop = asyncio.get_running_loop()
     while True:
@@ -76,24 +89,20 @@ async def _watch(connections: Connections) -> None:
 
 
 async def _listen(
-    runner: web.AppRunner,
-    connections: Connections,
+    guards: Callable[[], Guard],
+    limits: Limits,
     host: str,
     port: int,
     ssl_context: ssl.SSLContext | None,
 ) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    make = runner.server
-    assert make is not None
     try:
         return await loop.create_server(
-            lambda: Guard(make(), connections, loop.time),
+            guards,
             host,
             port,
             ssl=ssl_context,
-            ssl_handshake_timeout=None
-            if ssl_context is None
-            else connections.limits.handshake_seconds,
+            ssl_handshake_timeout=None if ssl_context is None else limits.handshake_seconds,
             ssl_shutdown_timeout=None if ssl_context is None else 5.0,
             backlog=1_024,
         )

@@ -5,7 +5,8 @@
 - a client that does not take its answer is cut off;
 - one address holds a bounded number of connections, and all of them together too.
 
-`Guard` stands between the transport and aiohttp's protocol and passes everything on.
+`Guard` stands between the transport and aiohttp's protocol and passes everything on, except what a
+shortcut answers: only between two requests, when it is certain that none is under way.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from typing import cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from seawall.ingress import heads, shortcuts
 from seawall.ingress.credentials import address_key
+from seawall.ingress.shortcuts import Shortcut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +89,16 @@ class Guard(asyncio.Protocol):
     """One connection."""
 
     def __init__(
-        self, inner: asyncio.Protocol, connections: Connections, time: Callable[[], float]
+        self,
+        inner: asyncio.Protocol,
+        connections: Connections,
+        time: Callable[[], float],
+        shortcut: Shortcut | None = None,
     ) -> None:
         self._inner = inner
+        self._shortcut = shortcut
+        self._has_passed = False
+        self._idle_since: float | None = None
         self._connections = connections
         self._time = time
         self._transport: asyncio.Transport | None = None
@@ -118,7 +128,7 @@ class Guard(asyncio.Protocol):
             self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_admitted:
+        if not self._is_admitted or (self._shortcut is not None and self._is_answered(data)):
             return
         if self._request is None and self._head_since is None:
             self._head_since = self._time()
@@ -151,6 +161,8 @@ class Guard(asyncio.Protocol):
         limits = self._connections.limits
         if self._head_since is not None and now - self._head_since > limits.head_seconds:
             return True
+        if self._idle_since is not None and now - self._idle_since > limits.idle_seconds:
+            return True
         stalled = self._stalled_since
         if stalled is not None and now - stalled > limits.answer_stall_seconds:
             return True
@@ -160,6 +172,35 @@ class Guard(asyncio.Protocol):
         """Close without waiting for anything."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Answer by the shortcut, if it knows; else note what is passed on.
+
+        The inside counts as waiting when all that it ever got were whole requests without a body,
+        one at a time. A connection on which anything else came is never shortened again.
+        """
+        shortcut, transport = self._shortcut, self._transport
+        if shortcut is None or transport is None:
+            return False
+        if not self._is_between_requests(transport):
+            self._shortcut = None
+            return False
+        answer = shortcut.answer(data)
+        if answer is None:
+            self._has_passed, self._idle_since = True, None
+            if heads.parse(data) is None:
+                self._shortcut = None
+            return False
+        now = self._time()
+        self._head_since, self._idle_since = None, now
+        shortcuts.keep_open(self._inner, now + self._connections.limits.idle_seconds)
+        transport.write(answer)
+        return True
+
+    def _is_between_requests(self, transport: asyncio.Transport) -> bool:
+        if self._request is not None or self._stalled_since is not None or transport.is_closing():
+            return False
+        return not self._has_passed or shortcuts.is_waiting(self._inner)
 
     def _is_body_too_slow(self, now: float) -> bool:
         if self._request is None or self._transport is None:

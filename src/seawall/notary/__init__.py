@@ -8,5 +8,6 @@ matched, nothing is decoded), uploads beyond their bounds, and whoever lacks the
 """
 
 from seawall.notary.door import routes
+from seawall.notary.files import shortcut
 
-__all__ = ["routes"]
+__all__ = ["routes", "shortcut"]

@@ -10,12 +10,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from email.utils import format_datetime
 from typing import Final, TypeAlias
 
 from aiohttp import web
@@ -30,7 +27,7 @@ from seawall.ingress.access import (
     InvalidCredentialsError,
 )
 from seawall.ingress.refusals import RefusedError, Shape
-from seawall.notary import answers, paths
+from seawall.notary import answers, files, paths
 from seawall.notary.answers import PARAMETERS
 from seawall.notary.parts import Uploads
 from seawall.notary.paths import Endpoint, Target
@@ -40,9 +37,6 @@ from seawall.trust.tuf.names import Gun, Role
 
 DEFAULT_RECORDS: Final = 100
 _NUMBER_MAX_CHARACTERS: Final = 18
-_CURRENT: Final = "private, no-cache"
-_BY_VERSION: Final = "private, max-age=300, must-revalidate"
-_BY_HASH: Final = "private, max-age=2592000, immutable"
 
 _log = logging.getLogger(__name__)
 
@@ -153,14 +147,10 @@ class _Door:
         return RefusedError(message, Shape(401, "UNAUTHORIZED", {"WWW-Authenticate": challenge}))
 
     async def _file(self, call: _Call) -> web.StreamResponse:
-        target, trees = call.target, self._trees
-        gun, role, sha256, version = call.gun, call.role, target.sha256, target.version
-        found = trees.remembered(gun, role, sha256 or (str(version) if version else None))
+        found = files.remembered(self._trees, call.target)
         if found is None:
             found = await blocking.run(self._find, call)
-        if sha256 is not None:
-            return _served(found, _BY_HASH)
-        return _served(found, _CURRENT if version is None else _BY_VERSION)
+        return web.Response(body=found.content, headers=dict(files.fields(found, call.target)))
 
     def _find(self, call: _Call) -> StoredFile:
         target, trees = call.target, self._trees
@@ -171,8 +161,8 @@ class _Door:
         return trees.stored(call.gun, call.role)
 
     async def _publish(self, call: _Call) -> web.StreamResponse:
-        files = await self._uploads.read(call.request)
-        await blocking.run(self._trees.publish, call.gun, files, actor=call.caller.actor)
+        uploaded = await self._uploads.read(call.request)
+        await blocking.run(self._trees.publish, call.gun, uploaded, actor=call.caller.actor)
         return web.Response()
 
     async def _delete(self, call: _Call) -> web.StreamResponse:
@@ -212,23 +202,6 @@ def _scope(gun: Gun | None, right: Action | None) -> str:
         return "registry:catalog:*"
     actions = {Action.PULL: "pull", Action.PUSH: "pull,push", Action.DELETE: "*"}[right]
     return f"repository:{gun}:{actions}"
-
-
-def _served(stored: StoredFile, cache: str) -> web.Response:
-    return web.Response(
-        body=stored.content,
-        headers={
-            "Content-Type": "application/json",
-            "Cache-Control": cache,
-            "Last-Modified": _http_date(stored.created_at),
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
-
-
-@functools.lru_cache(1024)
-def _http_date(moment: dt.datetime) -> str:
-    return format_datetime(moment, usegmt=True)
 
 
 def _number(text: str | None, name: str) -> int:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 from seawall.store.database import Database
@@ -47,13 +47,21 @@ class Watch:
         return int(number)
 
 
+class Numbering(Protocol):
+    """What a `Watch` does, and others that look more closely (`audit.watching`)."""
+
+    def number(self) -> int | None:
+        """Return a number that changes with every commit that may matter; None: unknown."""
+        ...
+
+
 class WhileUnchanged(Generic[K, V]):
     """Keeps what was read, for as long as nothing at all is committed. Bounded and thread-safe.
 
     On a database that is written to all the time nothing is gained, and nothing is wrong.
     """
 
-    def __init__(self, watch: Watch, *, max_weight: int) -> None:
+    def __init__(self, watch: Numbering, *, max_weight: int) -> None:
         self._watch = watch
         self._max_weight = max_weight
         self._entries: OrderedDict[K, tuple[int, V, int]] = OrderedDict()

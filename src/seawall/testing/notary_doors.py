@@ -12,8 +12,9 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from seawall.core.clock import SystemClock
 from seawall.ingress import server
-from seawall.notary import routes
+from seawall.notary import routes, shortcut
 from seawall.notary.parts import Uploads
 from seawall.testing.callers import FakeAuthenticator
 from seawall.trust.trees import Trees
@@ -98,9 +99,10 @@ async def serve_notary(trees: Trees, uploads: Uploads | None = None) -> AsyncIte
     """Serve these trees for as long as the block runs."""
     callers = FakeAuthenticator()
     app = web.Application()
+    short = shortcut(trees, callers, clock=SystemClock(), has_browser_fields=False)
     app.add_routes(routes(trees, callers, uploads))
     async with (
-        server.serve(app, host="127.0.0.1", port=0, ssl_context=None) as listening,
+        server.serve(app, host="127.0.0.1", port=0, ssl_context=None, shortcut=short) as listening,
         aiohttp.ClientSession() as session,
     ):
         yield NotaryDoor(trees, callers, listening.port, session)

@@ -39,6 +39,7 @@ from seawall.identity.users import Users
 from seawall.ingress import server
 from seawall.ingress.bearer import BearerAuthenticator
 from seawall.ingress.credentials import Credentials
+from seawall.ingress.shortcuts import Shortcut
 from seawall.registry import Registry
 from seawall.store import Database
 from seawall.testing.callers import cheap_passwords
@@ -56,7 +57,7 @@ _OPERATOR: Final = actors.operator("test")
 
 def application(
     directory: Path, database: Database, address: str, reserve_bytes: int = RESERVE_BYTES
-) -> web.Application:
+) -> tuple[web.Application, Shortcut]:
     """Compose the doors as the web process does; `address` is host:port."""
     clock, hosts = SystemClock(), frozenset({address})
     users = Users(database, clock, hashing=cheap_passwords())
@@ -86,9 +87,11 @@ def application(
     blobs = FilesystemBlobs(directory / "store", clock=clock, reserve_bytes=reserve_bytes)
     app = web.Application()
     app.add_routes(token_routes(service))
-    app.add_routes(notary.routes(Trees(database, clock, keys, hosts=hosts), authenticator))
+    trees = Trees(database, clock, keys, hosts=hosts)
+    app.add_routes(notary.routes(trees, authenticator))
     app.add_routes(routes(Registry(database, blobs, clock), authenticator))
-    return app
+    shortcut = notary.shortcut(trees, authenticator, clock=clock, has_browser_fields=False)
+    return app, shortcut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +146,10 @@ def free_port() -> int:
 async def _serve(directory: Path, port: int, reserve_bytes: int) -> None:
     path = directory / "test.sqlite"
     database = Database.open_file(path) if path.exists() else fresh_database(directory)
-    app = application(directory, database, f"localhost:{port}", reserve_bytes)
+    app, shortcut = application(directory, database, f"localhost:{port}", reserve_bytes)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with server.serve(app, host="127.0.0.1", port=port, ssl_context=None):
+    async with server.serve(app, host="127.0.0.1", port=port, ssl_context=None, shortcut=shortcut):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await stopped.wait()

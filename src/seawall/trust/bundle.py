@@ -105,6 +105,18 @@ def assemble(
     )
 
 
+def entered(content: bytes, public: PublicKey, log: Log) -> bytes:
+    """Enter the envelope of a bundle into `log`; return the bundle that holds the proofs too.
+
+    Raises InvalidInputError, LimitError, and what `log` raises.
+    """
+    document = strictjson.decode_object(content, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    envelope = document.get("dsseEnvelope")
+    if not isinstance(envelope, dict):
+        raise InvalidInputError("the bundle holds no DSSE envelope")
+    return assemble(envelope, public, log(envelope, public))
+
+
 def log_entries(content: bytes) -> tuple[Json, ...]:
     """Return the items of `tlogEntries` of a bundle, unverified. Raises InvalidInputError."""
     document = strictjson.decode_object(content, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)

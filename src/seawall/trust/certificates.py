@@ -9,6 +9,7 @@ certificates is asked for: verification has no I/O.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import itertools
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from seawall.trust import keys
 from seawall.trust.keys import KeyId, PublicKey
 
 MAX_CHAIN: Final = 8
+CACHED: Final = 256
+"""Certificates that stay parsed, by their bytes."""
 MAX_CERTIFICATE_BYTES: Final = 16 * limits.KIB
 
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -93,6 +96,11 @@ def parse(der: bytes) -> Certificate:
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise LimitError(f"a certificate of more than {MAX_CERTIFICATE_BYTES} bytes")
+    return _parse(der)
+
+
+@functools.lru_cache(CACHED)
+def _parse(der: bytes) -> Certificate:
     try:
         found = x509.load_der_x509_certificate(der)
         certificate = Certificate(found, der)

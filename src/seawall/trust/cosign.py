@@ -116,14 +116,52 @@ def plan(
     """
     signature_tag(image.digest)  # refuses what the format cannot name
     uploads: list[Upload] = []
-    if not _is_signed(existing, SignatureFormat.COSIGN_TAG, image.digest, reference, key.public):
+    if not is_signed(existing, SignatureFormat.COSIGN_TAG, image.digest, reference, key.public):
         uploads += _plan_tag(image.digest, reference, key, now, tag_manifest)
-    counting = existing if log is None else [one for one in existing if _is_logged(one)]
-    if not _is_signed(
+    counting = existing if log is None else [one for one in existing if is_logged(one)]
+    if not is_signed(
         counting, SignatureFormat.SIGSTORE_BUNDLE, image.digest, reference, key.public
     ):
         uploads += _plan_bundle(image, reference, key, now, log)
     return tuple(uploads)
+
+
+def tag_uploads(
+    digest: Digest, payload: bytes, signature: str, tag_manifest: bytes | None
+) -> list[Upload]:
+    """Return what to push so that a signature (base64, of `payload`) stands behind the `.sig` tag,
+    beside those that are in `tag_manifest`. Raises ConflictError."""
+    layer: dict[str, Json] = {
+        "mediaType": simple_signing.MEDIA_TYPE,
+        "size": len(payload),
+        "digest": str(Digest.of(payload)),
+        "annotations": {SIGNATURE_ANNOTATION: signature},
+    }
+    document, layers = _existing_layers(tag_manifest)
+    layers = [*layers, layer]
+    config = strictjson.encode(
+        {
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [_layer_digest(item) for item in layers]},
+        }
+    )
+    document |= {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_MANIFEST,
+        "config": _descriptor(config, media.OCI_CONFIG),
+        "layers": layers,
+    }
+    return [
+        BlobUpload(content=payload, media_type=simple_signing.MEDIA_TYPE),
+        BlobUpload(content=config, media_type=media.OCI_CONFIG),
+        ManifestUpload(
+            content=strictjson.encode(document),
+            media_type=media.OCI_MANIFEST,
+            tag=signature_tag(digest),
+        ),
+    ]
 
 
 def bundle_uploads(
@@ -161,6 +199,27 @@ def bundle_uploads(
             annotations=tuple(annotations.items()),
         ),
     ]
+
+
+def is_signed(
+    existing: Sequence[UnverifiedSignature],
+    kind: SignatureFormat,
+    digest: Digest,
+    reference: Reference,
+    key: PublicKey,
+) -> bool:
+    """Tell whether `key` has signed this already, under this name and in this format."""
+    wanted = NamedImage.parse(simple_signing.name_of(reference))
+    found = (_claims(artifact, key) for artifact in existing if artifact.format is kind)
+    return any(c is not None and c.digest == digest and c.image == wanted for c in found)
+
+
+def is_logged(artifact: UnverifiedSignature) -> bool:
+    """Tell a bundle that holds a log's proof. Whether it holds is for the verifier to find out."""
+    try:
+        return bool(bundle.log_entries(artifact.content))
+    except SeawallError:
+        return False
 
 
 def signature_tag(digest: Digest) -> Tag:
@@ -251,39 +310,8 @@ def _plan_tag(
     tag_manifest: bytes | None,
 ) -> list[Upload]:
     payload = simple_signing.build(digest, reference, now)
-    layer: dict[str, Json] = {
-        "mediaType": simple_signing.MEDIA_TYPE,
-        "size": len(payload),
-        "digest": str(Digest.of(payload)),
-        "annotations": {
-            SIGNATURE_ANNOTATION: base64.b64encode(key.sign(payload)).decode("ascii"),
-        },
-    }
-    document, layers = _existing_layers(tag_manifest)
-    layers = [*layers, layer]
-    config = strictjson.encode(
-        {
-            "architecture": "",
-            "os": "",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [_layer_digest(item) for item in layers]},
-        }
-    )
-    document |= {
-        "schemaVersion": 2,
-        "mediaType": media.OCI_MANIFEST,
-        "config": _descriptor(config, media.OCI_CONFIG),
-        "layers": layers,
-    }
-    return [
-        BlobUpload(content=payload, media_type=simple_signing.MEDIA_TYPE),
-        BlobUpload(content=config, media_type=media.OCI_CONFIG),
-        ManifestUpload(
-            content=strictjson.encode(document),
-            media_type=media.OCI_MANIFEST,
-            tag=signature_tag(digest),
-        ),
-    ]
+    signature = base64.b64encode(key.sign(payload)).decode("ascii")
+    return tag_uploads(digest, payload, signature, tag_manifest)
 
 
 def _existing_layers(tag_manifest: bytes | None) -> tuple[dict[str, Json], list[Json]]:
@@ -325,26 +353,6 @@ def _bundle_manifest(referrer: bytes, subject: Digest) -> Manifest | None:
     if parsed.subject is None or parsed.subject.digest != subject or len(parsed.layers) != 1:
         return None
     return parsed if parsed.layers[0].media_type == bundle.MEDIA_TYPE else None
-
-
-def _is_signed(
-    existing: Sequence[UnverifiedSignature],
-    kind: SignatureFormat,
-    digest: Digest,
-    reference: Reference,
-    key: PublicKey,
-) -> bool:
-    wanted = NamedImage.parse(simple_signing.name_of(reference))
-    found = (_claims(artifact, key) for artifact in existing if artifact.format is kind)
-    return any(c is not None and c.digest == digest and c.image == wanted for c in found)
-
-
-def _is_logged(artifact: UnverifiedSignature) -> bool:
-    """Tell a bundle that holds a log's proof. Whether it holds is for the verifier to find out."""
-    try:
-        return bool(bundle.log_entries(artifact.content))
-    except SeawallError:
-        return False
 
 
 def _claims(artifact: UnverifiedSignature, key: PublicKey) -> Claims | None:

@@ -9,6 +9,7 @@ the point itself, so two encodings of one key have one id: signers are counted b
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final, NewType
@@ -28,6 +29,8 @@ KeyId = NewType("KeyId", str)
 """SHA-256 of the key's SPKI DER, 64 lower-case hex digits."""
 
 PASSPHRASE_MIN_CHARACTERS: Final = 8
+CACHED: Final = 256
+"""Public keys that stay parsed, by their bytes."""
 POINT_BYTES: Final = 65
 SCALAR_BYTES: Final = 32
 
@@ -159,6 +162,7 @@ def parse_public(pem: bytes) -> PublicKey:
     return public_of_der(der)
 
 
+@functools.lru_cache(CACHED)
 def public_of_der(der: bytes) -> PublicKey:
     """Parse SubjectPublicKeyInfo. Raises KeyFormatError for anything but a P-256 key."""
     try:

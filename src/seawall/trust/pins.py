@@ -23,7 +23,7 @@ from seawall.core.clock import Clock
 from seawall.core.errors import ConflictError, InvalidInputError, LimitError, NotFoundError
 from seawall.oci.names import RepositoryName
 from seawall.store import Database
-from seawall.store.watching import Watch, WhileUnchanged
+from seawall.store.watching import Numbering, Watch, WhileUnchanged
 from seawall.trust import _sql
 from seawall.trust.events import RootPinned, RootUnpinned, TreeAdvanced, TreeRefused
 from seawall.trust.tuf import metadata
@@ -49,11 +49,12 @@ class Remembered:
 class Pins:
     """The pins of this installation, one for each repository that has one."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, watch: Numbering | None = None) -> None:
+        """`watch` tells when pins must be read again; without it, after every commit."""
         self._database = database
         self._clock = clock
         self._kept: WhileUnchanged[RepositoryName, Remembered | None] = WhileUnchanged(
-            Watch(database), max_weight=KEPT_MAX_BYTES
+            watch or Watch(database), max_weight=KEPT_MAX_BYTES
         )
 
     def get(self, repository: RepositoryName) -> Remembered | None:

@@ -22,7 +22,7 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from seawall.store import Database
-from seawall.store.watching import Watch, WhileUnchanged
+from seawall.store.watching import Numbering, Watch, WhileUnchanged
 from seawall.trust import _tree_rows as rows
 from seawall.trust import _tree_writing as writing
 from seawall.trust import server_keys
@@ -54,8 +54,15 @@ class Trees:
     """All trees. Thread-safe; every method blocks on the database."""
 
     def __init__(
-        self, database: Database, clock: Clock, keys: ServerKeys, *, hosts: frozenset[str]
+        self,
+        database: Database,
+        clock: Clock,
+        keys: ServerKeys,
+        *,
+        hosts: frozenset[str],
+        watch: Numbering | None = None,
     ) -> None:
+        """`watch` tells when whole trees must be read again; without it, after every commit."""
         self._database = database
         self._clock = clock
         self._keys = keys
@@ -63,7 +70,7 @@ class Trees:
         self._cache = TreeCache()
         self._watch = Watch(database)
         self._whole: WhileUnchanged[tuple[Gun, int], chain.Tree] = WhileUnchanged(
-            self._watch, max_weight=WHOLE_MAX_BYTES
+            watch or self._watch, max_weight=WHOLE_MAX_BYTES
         )
 
     def publish(self, gun: Gun, files: Mapping[str, bytes], *, actor: Actor) -> None:

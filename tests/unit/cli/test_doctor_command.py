@@ -9,8 +9,10 @@ from seawall.core.errors import NotFoundError
 from seawall.isolation import probe
 from seawall.testing import running
 
-ABOUT = ["state", "database", "disk", "seawall up", "pages", "gate", "engine", "trusted keys", "advisories",
-         "policy", "jobs", "audit log"]  # fmt: skip
+ABOUT = [
+    "state", "database", "disk", "seawall up", "pages", "gate", "engine", "trusted keys",
+    "advisories", "policy", "jobs", "audit log",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

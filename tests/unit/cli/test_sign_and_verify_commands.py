@@ -75,3 +75,31 @@ def test_a_missing_key_is_told_before_a_passphrase_is_asked_for(shell):
     assert (3, "") == (done.code, done.out)
     assert f"there is no key {shell.home}/.config/seawall/keys/seawall.key" in done.err
     assert "seawall key generate" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "name the image"),
+        ((HERE, "--yes"), "go together with --offline"),
+        ((HERE, "-o", "signed"), "go together with --offline"),
+        (("--upload", "signed", "--root", "0" * 64), "go together with --offline"),
+        (("--upload", "signed", "--key", "release.key"), "--upload signs nothing"),
+        (("--offline", "request"), "with -o FILE"),
+        (("--offline", "request", "-o", "signed", "--attest-scan"), "does not work offline"),
+        (("--offline", "request", "-o", "signed", "--root-key", "k"), "seawall trust init"),
+        (("--offline", "request", "--upload", "signed"), "not allowed with argument"),
+    ],
+)
+def test_refuses_words_that_do_not_go_together(shell, words, told):
+    done = shell("sign", *words)
+    assert (2, "") == (done.code, done.out)
+    assert told in done.err
+
+
+def test_a_file_that_is_not_there_or_is_none_is_told(shell):
+    missing = shell("sign", "--offline", "request", "-o", "signed")
+    assert (3, True) == (missing.code, "cannot read request" in missing.err)
+    other = shell("sign", "--upload", shell.file("other", '{"mediaType":"text/plain"}'))
+    assert 2 == other.code
+    assert "is not a file that `seawall sign --offline` wrote" in other.err

@@ -32,6 +32,9 @@ class FakeTransport(asyncio.Transport):
     def is_reading(self) -> bool:
         return self.reading
 
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
 
 class Inner(asyncio.Protocol):
     def __init__(self) -> None:
@@ -162,3 +165,20 @@ def test_all_connections_together_have_a_bound(street: Street) -> None:
     for number in range(3):
         street.connect((f"192.0.2.{number}", 1))
     assert street.connect(("192.0.2.9", 1))[1].is_aborted
+
+
+def test_a_connection_that_only_took_the_shortcut_may_idle_no_longer_than_others() -> None:
+    shortcut: Any = SimpleNamespace(answer=lambda data: b"ready" if data == b"short" else None)
+    street, inner, transport = Street(), Inner(), FakeTransport(("192.0.2.1", 1))
+    written: list[bytes] = []
+    transport.write = written.append  # type: ignore[method-assign,assignment]
+    guard = Guard(inner, street.connections, lambda: street.now, shortcut)
+    guard.connection_made(transport)
+    guard.data_received(b"short")
+    assert ([b"ready"], ["made"]) == (written, inner.calls)
+    street.wait(LIMITS.idle_seconds - 1)
+    guard.data_received(b"short")
+    street.wait(LIMITS.idle_seconds)
+    assert not transport.is_aborted
+    street.wait(1)
+    assert transport.is_aborted

@@ -33,6 +33,14 @@ _EMPTY: Final = b"{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How notation is shown a signer: the chain, leaf first, in this envelope."""
+
+    chain: tuple[Certificate, ...]
+    kind: EnvelopeType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who signs: a key, and the chain for it that notation is shown."""
 
@@ -41,6 +49,10 @@ class Identity:
     kind: EnvelopeType = EnvelopeType.JWS
     lifetime: dt.timedelta | None = None
     """After it notation no longer accepts the signature; None: only the certificate ends."""
+
+    @property
+    def shown(self) -> Shown:
+        return Shown(chain=self.chain, kind=self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,27 +77,50 @@ def plan(
     `existing` holds that signature. Raises InvalidInputError when the certificate is not valid.
     """
     _check_valid(identity, now)
-    if any(_is_ours(found, image, reference, identity, now) for found in existing):
+    if is_signed(existing, image, reference, identity.shown, now):
         return ()
+    return uploads(image, sign(image, reference, identity, now), identity.shown, now)
+
+
+def sign(image: Descriptor, reference: Reference, identity: Identity, now: dt.datetime) -> bytes:
+    """Return the envelope. Raises InvalidInputError when the certificate is not valid."""
+    _check_valid(identity, now)
     chain = [certificate.der for certificate in identity.chain]
     build = jws.build if identity.kind is EnvelopeType.JWS else cose.build
     expires_at = None if identity.lifetime is None else now + identity.lifetime
-    content = build(payload.build(image, reference), chain, identity.signer, now, expires_at)
+    return build(payload.build(image, reference), chain, identity.signer, now, expires_at)
+
+
+def uploads(
+    image: Descriptor, content: bytes, shown: Shown, now: dt.datetime
+) -> tuple[Upload, ...]:
+    """Return what to push so that the envelope `content` is found as a referrer of `image`."""
     annotations = {
-        THUMBPRINTS: json.dumps([certificate.thumbprint for certificate in identity.chain]),
+        THUMBPRINTS: json.dumps([certificate.thumbprint for certificate in shown.chain]),
         CREATED: now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     return (
         BlobUpload(content=_EMPTY, media_type=envelope.SIGNATURE_TYPE),
-        BlobUpload(content=content, media_type=identity.kind.value),
+        BlobUpload(content=content, media_type=shown.kind.value),
         ManifestUpload(
-            content=_manifest(image, content, identity.kind, annotations),
+            content=_manifest(image, content, shown.kind, annotations),
             media_type=media.OCI_MANIFEST,
             subject=image.digest,
             artifact_type=envelope.SIGNATURE_TYPE,
             annotations=tuple(annotations.items()),
         ),
     )
+
+
+def is_signed(
+    existing: Sequence[UnverifiedSignature],
+    image: Descriptor,
+    reference: Reference,
+    shown: Shown,
+    now: dt.datetime,
+) -> bool:
+    """Tell whether this very chain has signed this, in this envelope, and it still holds."""
+    return any(_is_ours(found, image, reference, shown, now) for found in existing)
 
 
 def may_be_signature(referrer: Descriptor) -> bool:
@@ -144,17 +179,16 @@ def _is_ours(
     found: UnverifiedSignature,
     image: Descriptor,
     reference: Reference,
-    identity: Identity,
+    shown: Shown,
     now: dt.datetime,
 ) -> bool:
-    """Tell whether this very chain has signed this, in this envelope, and it still holds."""
-    if found.format is not envelopes.FORMATS[identity.kind]:
+    if found.format is not envelopes.FORMATS[shown.kind]:
         return False
     try:
         opened = envelopes.parse(found.format, found.content)
-        if opened.chain != tuple(certificate.der for certificate in identity.chain):
+        if opened.chain != tuple(certificate.der for certificate in shown.chain):
             return False
-        if not algorithms.has_signed(identity.chain[0], opened.signature, opened.signed_bytes):
+        if not algorithms.has_signed(shown.chain[0], opened.signature, opened.signed_bytes):
             return False
         claims = payload.parse(opened.payload)
     except SeawallError:

@@ -104,7 +104,7 @@ def for_key(certificates: Sequence[bytes], public: PublicKey) -> list[x509.Certi
         try:
             certificate = x509.load_der_x509_certificate(content)
             key = certificate.public_key().public_bytes(serialization.Encoding.DER, spki)
-        except (ValueError, UnsupportedAlgorithm):
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             continue  # a card holds certificates for many purposes
         is_attestation = _extension(certificate, POLICY) is not None
         if not is_attestation or key == public.der:
@@ -117,7 +117,7 @@ def _parse(pem: bytes, name: str) -> list[x509.Certificate]:
         raise InvalidInputError(f"the {name} are larger than {MAX_BYTES} bytes")
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise InvalidInputError(f"the {name} are not certificates in PEM") from error
     if len(found) > MAX_CERTIFICATES:
         raise InvalidInputError(f"more than {MAX_CERTIFICATES} certificates in the {name}")
@@ -175,7 +175,7 @@ def _check_authority(issuer: x509.Certificate, *, is_under_root: bool) -> None:
         is_authority = constraints.ca
     except x509.ExtensionNotFound:
         is_authority = is_under_root and _extension(issuer, SERIAL) is None
-    except ValueError:
+    except (x509.DuplicateExtension, ValueError):
         is_authority = False
     if not is_authority:
         raise AttestationError(f"{_name(issuer)!r} may not vouch for keys")
@@ -231,7 +231,7 @@ def _slot(leaf: x509.Certificate) -> str:
 def _extension(certificate: x509.Certificate, name: x509.ObjectIdentifier) -> bytes | None:
     try:
         value = certificate.extensions.get_extension_for_oid(name).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return None
     return value.value if isinstance(value, x509.UnrecognizedExtension) else None
 

@@ -76,7 +76,7 @@ def set_tag(
     for role in held:
         before = current.body(role)
         changed = {**(before.targets if before else {}), str(tag): target}
-        if role in begun and _continues(begun[role], before, changed):
+        if role in begun and continues(begun[role], before, str(tag), target):
             made.append(drafts.sign_more(begun[role], keyring, current.keys_of(role)))
             is_joined = True
         else:
@@ -171,6 +171,14 @@ def signer_role(name: str) -> Role:
     return Role(f"targets/{name}")
 
 
+def continues(file: File, before: Targets | None, tag: str, target: Target) -> bool:
+    """Tell whether `file` is the next version of `before` and changes this tag alone."""
+    said = file.said(Targets)
+    known = before or Targets(version=0, expires=said.expires)
+    tags = {**known.targets, tag: target}
+    return said == replace(known, version=known.version + 1, expires=said.expires, targets=tags)
+
+
 def _with_tags(
     current: Current,
     keyring: Keyring,
@@ -180,13 +188,6 @@ def _with_tags(
 ) -> Draft:
     body = drafts.reissued(current.body(role), now, targets=tags)
     return drafts.sign(role, body, keyring, current.keys_of(role))
-
-
-def _continues(begun: File, before: Targets | None, tags: Mapping[str, Target]) -> bool:
-    said = begun.said(Targets)
-    known = before or Targets(version=0, expires=said.expires)
-    expected = replace(known, version=known.version + 1, expires=said.expires, targets=tags)
-    return said == expected
 
 
 def _with_key(one: Delegation, key: TufKey, known: Mapping[str, TufKey]) -> Delegation:

@@ -1,4 +1,4 @@
-"""What a registry or trust server says is wrong, as one bounded line."""
+"""What a registry says against a request, as one bounded line that is safe to print."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def told(body: bytes) -> str:
     return ": " + "".join(c if c.isprintable() else "?" for c in title[:300])
 
 
+def why(error: Exception) -> str:
+    text = str(getattr(error, "reason", None) or error)
+    return text.rpartition(": ")[2][:200] or type(error).__name__
+
+
 def _first_message(errors: Json) -> Json:
     first = errors[0] if isinstance(errors, list) and errors else None
     if not isinstance(first, dict):
@@ -31,8 +36,3 @@ def _first_message(errors: Json) -> Json:
     detail = first.get("detail")
     inner = detail.get("Error") if isinstance(detail, dict) else None
     return (inner.get("Msg") if isinstance(inner, dict) else None) or first.get("message")
-
-
-def why(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition(": ")[2][:200] or type(error).__name__
