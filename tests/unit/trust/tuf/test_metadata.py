@@ -166,7 +166,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("role", "path", "value"), BROKEN)
+@pytest.mark.parametrize(("role", "path", "value"), BROKEN, ids=map(str, range(len(BROKEN))))
 def test_refuses_what_the_format_does_not_have(role, path, value):
     with pytest.raises(InvalidInputError, match=f"^{role}: "):
         metadata.parse(role, edited(role, *path, value=value))
