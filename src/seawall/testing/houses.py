@@ -122,6 +122,12 @@ class Stage:
         finally:
             database.close()
 
+    def restarted(self) -> Stage:
+        """Return the same house as a new process sees it: with nothing in its memory."""
+        house = rooms.House.build(self.house.settings, self.house.database, self.house.clock)
+        pages = replace(processes.house_pages(house), find_engine=lambda: None)
+        return replace(self, house=house, pages=pages)
+
     def with_signed_shop(self) -> Stage:
         """Import advisories, push an app with a critical hole, sign and scan it."""
         key = signatures.new_key()
