@@ -22,7 +22,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from seawall import audit
-from seawall.app import rooms
+from seawall.app import databases
 from seawall.core.actor import SYSTEM
 from seawall.core.clock import SystemClock
 from seawall.registry import _sql
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--writers", type=int, default=8)
     options = parser.parse_args()
-    rooms.import_tables()
+    databases.import_tables()
     for place, opened in (("SQLite", on_sqlite), ("PostgreSQL", on_postgresql)):
         with opened() as replicas:
             migrate.migrate(replicas[0])

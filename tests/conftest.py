@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from seawall.app import rooms
+from seawall.app.databases import TABLES
 from seawall.store import Database
 from seawall.testing import databases
 from seawall.testing.clocks import FakeClock
@@ -20,7 +20,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("house")
 
-ROOMS_WITH_TABLES = {*rooms.TABLES, "store"}
+ROOMS_WITH_TABLES = {*TABLES, "store"}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

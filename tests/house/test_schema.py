@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from house import repository
 from seawall import audit
-from seawall.app import rooms
+from seawall.app.databases import TABLES, import_tables
 from seawall.core import actor
 from seawall.core.errors import ConflictError
 from seawall.identity.events import UserCreated
@@ -26,7 +26,7 @@ from seawall.testing.clocks import FakeClock
 
 @pytest.fixture(params=databases.KINDS)
 def empty(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
-    rooms.import_tables()
+    import_tables()
     if request.param == databases.SQLITE:
         database = Database.open_file(tmp_path / "migrated.sqlite")
     else:
@@ -72,7 +72,7 @@ def test_migrations_make_every_index_with_its_condition(empty: Database) -> None
 
 def test_every_room_with_tables_is_listed() -> None:
     rooms_with_tables = {p.parent.name for p in repository.SOURCE.glob("*/_sql.py")}
-    assert rooms_with_tables == set(rooms.TABLES)
+    assert rooms_with_tables == set(TABLES)
 
 
 def test_head_is_the_newest_revision() -> None:
@@ -102,7 +102,7 @@ def test_a_database_that_does_not_sort_by_bytes_is_refused(
 
 
 def test_of_two_that_migrate_at_once_one_does_it(postgresql: databases.Servers) -> None:
-    rooms.import_tables()
+    import_tables()
     server = postgresql.server
     name = server.create()
     opened = [Database.open_server(server.address(name)) for _ in range(2)]

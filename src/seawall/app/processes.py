@@ -15,7 +15,7 @@ from seawall import notary
 from seawall.api import enrolment as enrolment_api
 from seawall.api import log as log_api
 from seawall.api import pending as pending_api
-from seawall.app import rooms
+from seawall.app import issuing, rooms
 from seawall.app.lifeline import Lifeline
 from seawall.app.setup import engine_socket, opened
 from seawall.app.supervisor import Child
@@ -146,7 +146,7 @@ def web_application(
         credentials=credentials,
         grants=house.grants,
         tokens=house.tokens,
-        service=rooms.SERVICE,
+        service=issuing.SERVICE,
         hosts=frozenset(house.settings.registry_hosts),
     )
     app = web.Application(
@@ -172,7 +172,7 @@ def _authenticator(house: rooms.House) -> BearerAuthenticator:
         tokens=house.tokens,
         grants=house.grants,
         realm=f"{house.settings.url}{tokens.PATH}",
-        service=rooms.SERVICE,
+        service=issuing.SERVICE,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Final
 
 from seawall import policy
+from seawall.app import issuing
 from seawall.audit.watching import EventWatch
 from seawall.blobs.filesystem import FilesystemBlobs
 from seawall.config import Settings
@@ -29,8 +29,7 @@ from seawall.identity.certificates import Certificates
 from seawall.identity.events import LoginFailed, LoginSucceeded
 from seawall.identity.grants import Grants
 from seawall.identity.sessions import Sessions
-from seawall.identity.standing import Standing
-from seawall.identity.tokens import SigningKey, Tokens
+from seawall.identity.tokens import Tokens
 from seawall.identity.users import Users
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
@@ -50,9 +49,6 @@ from seawall.trust.server_keys import ServerKeys
 from seawall.trust.trees import Trees
 from seawall.trust.trusted import TrustedKeys
 
-TABLES: Final = ("audit", "fleet", "identity", "jobs", "registry", "scan", "trust")
-"""The packages that have tables, in their `_sql.py`."""
-
 KEPT_MAX_BYTES: Final = 64 * 1024 * 1024
 """Of signatures that are kept in memory."""
 
@@ -69,15 +65,7 @@ HARMLESS: Final = frozenset(
 )
 """Events after which all that vouches for an image, and its reports, are what they were before."""
 
-ISSUER: Final = "seawall"
-SERVICE: Final = "seawall-registry"
 SYSTEM_CLOCK: Final = SystemClock()
-
-
-def import_tables() -> None:
-    """Declare the tables of all rooms."""
-    for room in TABLES:
-        importlib.import_module(f"seawall.{room}._sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +125,7 @@ class House:
             grants=grants,
             sessions=Sessions(database, clock),
             certificates=Certificates(database, clock, settings.pki),
-            tokens=_tokens(settings, database, clock),
+            tokens=issuing.tokens_of(settings, database, clock),
             registry=registry,
             trusted_keys=trusted_keys,
             trees=trees,
@@ -195,16 +183,6 @@ def server_files(house: House) -> ServerFiles:
 def _trees(settings: Settings, database: Database, clock: Clock, watch: Numbering) -> Trees:
     keys = ServerKeys.open(settings.keys)
     return Trees(database, clock, keys, hosts=frozenset(settings.registry_hosts), watch=watch)
-
-
-def _tokens(settings: Settings, database: Database, clock: Clock) -> Tokens:
-    return Tokens(
-        key=SigningKey.open(settings.keys / "tokens.pem"),
-        issuer=ISSUER,
-        audience=SERVICE,
-        standing=Standing(database, clock),
-        clock=clock,
-    )
 
 
 def _log(settings: Settings, database: Database, clock: Clock) -> TransparencyLog:

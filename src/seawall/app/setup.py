@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seawall.app import rooms
+from seawall.app.databases import import_tables, open_database, opened_database
 from seawall.config import Settings
-from seawall.core.errors import NotFoundError, UnavailableError
+from seawall.core.errors import UnavailableError
 from seawall.core.secret import Secret
 from seawall.engine import docker
 from seawall.jobs import queue
-from seawall.store import Database, address, migrate
+from seawall.store import migrate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def make_directories(settings: Settings) -> None:
 
 def prepare(settings: Settings) -> Prepared:
     """Bring everything that outlives a process into being. Safe to run at every start."""
-    rooms.import_tables()
+    import_tables()
     database = open_database(settings)
     try:
         migrate.migrate(database)
@@ -62,50 +63,6 @@ def prepare(settings: Settings) -> Prepared:
         database.close()
 
 
-def open_database(settings: Settings) -> Database:
-    """Open the database that the settings name, whatever is in it.
-
-    Raises InvalidInputError, and UnavailableError when the password's file or the driver is absent.
-    """
-    options = settings.options.database
-    if not options.url:
-        return Database.open_file(settings.database)
-    named = options.password_file
-    where = address.parse(
-        options.url,
-        password=address.read_password(Path(named)) if named else None,
-        connections=options.connections,
-        unsafe_transport=options.unsafe_transport,
-    )
-    return Database.open_server(where)
-
-
-@contextlib.contextmanager
-def opened_database(settings: Settings) -> Iterator[Database]:
-    """Open the database of an existing installation, for one command.
-
-    Raises NotFoundError when there is none, UnavailableError when it is not ours to read.
-    """
-    rooms.import_tables()
-    try:
-        is_there = _database_or_sign(settings).exists()
-    except PermissionError as error:
-        raise UnavailableError(
-            f"{settings.state} may be read by its owner alone", remedy="run as its owner"
-        ) from error
-    if not is_there:
-        raise NotFoundError(
-            f"there is no installation in {settings.state}",
-            remedy="start one with `seawall up`, or name its directory with --state",
-        )
-    database = open_database(settings)
-    try:
-        migrate.require_current(database)
-        yield database
-    finally:
-        database.close()
-
-
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[rooms.House]:
     """Open the rooms of an existing installation, for one command. Raises like `opened_database`"""
@@ -117,11 +74,6 @@ def engine_socket(settings: Settings) -> Path | None:
     """Return the socket that the settings name, or the first usual one where an engine answers."""
     named = settings.options.engine.socket
     return Path(named) if named else docker.find()
-
-
-def _database_or_sign(settings: Settings) -> Path:
-    """What is there once `seawall up` has run."""
-    return settings.keys if settings.options.database.url else settings.database
 
 
 def _engine(settings: Settings) -> str | None:

@@ -91,11 +91,13 @@ def open_client(
 
 def _own_token(repository: RepositoryName, settings: Settings, *, may_delete: bool) -> Secret:
     """Make a token for the registry of this installation, as its operator."""
-    from seawall.app import setup
+    from seawall.app import databases, issuing
     from seawall.cli import local
+    from seawall.core.clock import SystemClock
     from seawall.identity.model import Action
 
-    with setup.opened(settings) as house:
+    with databases.opened_database(settings) as database:
         more = {Action.DELETE} if may_delete else set()
         access = {repository: frozenset({Action.PULL, Action.PUSH} | more)}
-        return Secret(house.tokens.issue(local.who(settings), access).text)
+        tokens = issuing.tokens_of(settings, database, SystemClock())
+        return Secret(tokens.issue(local.who(settings), access).text)

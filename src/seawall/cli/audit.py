@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core.errors import InvalidInputError
 
     if options.noted and options.action != "verify":
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         raise InvalidInputError(
             "--follow goes with the list alone", remedy="seawall audit --follow"
         )
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         if options.action == "verify":
             return _verify(database, options)
         if options.action == "head":

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.cli import local
     from seawall.core.clock import SystemClock
     from seawall.trust.authorities import TrustedAuthorities
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
             identities=options.identities,
             patterns=options.patterns or ["**"],
         )
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         authorities = TrustedAuthorities(database, SystemClock())
         if asked is not None:
             found = [authorities.trust(asked, actor=local.who(settings))]

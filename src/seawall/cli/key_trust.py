@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def trust(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core import actor
     from seawall.core.clock import SystemClock
     from seawall.trust import key_files
@@ -21,7 +21,7 @@ def trust(options: argparse.Namespace, settings: Settings) -> int:
 
     public = key_files.read_public(options.file)
     attestation = _attestation(options)
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         key = TrustedKeys(database, SystemClock()).trust(
             public.pem,
             name=options.name or options.file.stem,
@@ -34,12 +34,12 @@ def trust(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def distrust(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core import actor
     from seawall.core.clock import SystemClock
     from seawall.trust.trusted import TrustedKeys
 
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         trusted = TrustedKeys(database, SystemClock())
         key_id = _one(options.key, trusted.list()).key_id
         key = trusted.distrust(key_id, actor=actor.operator(settings.home.login))
@@ -48,11 +48,11 @@ def distrust(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def list_keys(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core.clock import SystemClock
     from seawall.trust.trusted import TrustedKeys
 
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         for key in TrustedKeys(database, SystemClock()).list():
             _print(key, options.json)
     return 0

@@ -153,11 +153,11 @@ def _known(options: argparse.Namespace, settings: Settings) -> Known:
         ids = frozenset(str(key_files.read_public(path).key_id) for path in options.known)
         return lambda _repository: ids
 
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core.clock import SystemClock
     from seawall.trust.trusted import TrustedKeys
 
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         trusted = TrustedKeys(database, SystemClock()).list()
 
     def known(repository: str) -> frozenset[str]:

@@ -167,7 +167,7 @@ def _old_client(
 
 
 def _keys(options: argparse.Namespace, settings: Settings) -> list[TrustedKey]:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core.clock import SystemClock
     from seawall.trust import key_files
     from seawall.trust.model import TrustedKey
@@ -181,7 +181,7 @@ def _keys(options: argparse.Namespace, settings: Settings) -> list[TrustedKey]:
         ]
     if not settings.database.exists():
         return []
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         return list(TrustedKeys(database, SystemClock()).list())
 
 

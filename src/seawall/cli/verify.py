@@ -163,12 +163,12 @@ def _given_authorities(options: argparse.Namespace) -> list[TrustedAuthority]:
 
 
 def _own_trust(settings: Settings) -> tuple[list[TrustedKey], list[TrustedAuthority]]:
-    from seawall.app import setup
+    from seawall.app import databases
     from seawall.core.clock import SystemClock
     from seawall.trust.authorities import TrustedAuthorities
     from seawall.trust.trusted import TrustedKeys
 
-    with setup.opened_database(settings) as database:
+    with databases.opened_database(settings) as database:
         clock = SystemClock()
         keys = TrustedKeys(database, clock).list()
         return list(keys), list(TrustedAuthorities(database, clock).list())

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from seawall.core.errors import SeawallError, UnavailableError
 from seawall.store import _postgresql, _sqlite
@@ -138,6 +138,8 @@ def insert_missing(
 ) -> None:
     """Insert a row unless there is one with its key; waits for a twin that is being inserted."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # a tenth of the start of a command without it
+
         connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing())
     else:
         connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())

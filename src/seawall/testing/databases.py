@@ -48,9 +48,9 @@ class Servers:
     @functools.cached_property
     def template(self) -> str:
         """The name of a database that holds the migrated schema and nothing else."""
-        from seawall.app import rooms
+        from seawall.app import databases
 
-        rooms.import_tables()
+        databases.import_tables()
         name = self.server.create()
         database = Database.open_server(self.server.address(name))
         migrate.migrate(database)

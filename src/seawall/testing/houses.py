@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seawall import audit, config
-from seawall.app import processes, rooms, setup
+from seawall.app import databases, processes, rooms, setup
 from seawall.config import Home, Options, Settings
 from seawall.core import actor as actors
 from seawall.core.actor import Actor
@@ -110,8 +110,8 @@ class Stage:
         options = Options(database=config.Database(url=database_url), web=config.Web(port=port))
         settings = Settings(state=directory / "state", options=options, home=home)
         setup.make_directories(settings)
-        rooms.import_tables()
-        database = setup.open_database(settings)
+        databases.import_tables()
+        database = databases.open_database(settings)
         try:
             migrate.migrate(database)
             house = rooms.House.build(settings, database, clock)

@@ -20,10 +20,10 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def state(home):
     """An installation with an empty database."""
-    from seawall.app import rooms
+    from seawall.app import databases
 
     (home / "state").mkdir()
-    rooms.import_tables()
+    databases.import_tables()
     database = Database.open_file(home / "state" / "seawall.sqlite")
     migrate.migrate(database)
     database.close()
