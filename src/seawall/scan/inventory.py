@@ -25,11 +25,11 @@ from seawall.scan.inventory_view import Key, View
 from seawall.scan.model import (
     Component,
     Distribution,
-    Ecosystem,
     Inventory,
     LayerInfo,
     Notice,
     NoticeKind,
+    PackageType,
 )
 
 MAX_SECONDS: Final = 1800.0
@@ -142,7 +142,7 @@ def _components(
 
 def _order(component: Component) -> tuple[str, ...]:
     return (
-        component.ecosystem,
+        component.type,
         component.name,
         component.version,
         component.architecture,
@@ -154,7 +154,7 @@ def _purl(component: Component, found: Distribution | None) -> str:
     """Return the package URL (purl-spec: types deb and pypi)."""
     name = quote(component.name, safe="")
     version = quote(component.version, safe=":")
-    if component.ecosystem is Ecosystem.PYPI:
+    if component.type is PackageType.PYPI:
         return f"pkg:pypi/{name}@{version}"
     vendor = found.id if found else "debian"
     qualifiers = []

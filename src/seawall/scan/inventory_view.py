@@ -25,7 +25,7 @@ from seawall.scan.inventory_facts import (
     hash_of,
 )
 from seawall.scan.inventory_paths import DPKG, parent, resolve, resolve_parent
-from seawall.scan.model import Component, Distribution, Ecosystem, Notice, NoticeKind
+from seawall.scan.model import Component, Distribution, Notice, NoticeKind, PackageType
 
 MAX_FILE_NOTICES: Final = 50
 """Notices about single files; more are counted in one."""
@@ -81,7 +81,7 @@ class View:
                 yield (
                     key,
                     Component(
-                        ecosystem=Ecosystem.DEBIAN,
+                        type=PackageType.DEB,
                         name=package.name,
                         version=package.version,
                         purl="",
@@ -107,7 +107,7 @@ class View:
             yield (
                 ("pypi", path, metadata.name, metadata.version),
                 Component(
-                    ecosystem=Ecosystem.PYPI,
+                    type=PackageType.PYPI,
                     name=metadata.name,
                     version=metadata.version,
                     purl="",

@@ -26,11 +26,18 @@ from typing import Final, Protocol
 import msgspec
 
 from seawall.scan import versions
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory
+from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import UNRATED, Rating, Severity
 
 _ID_RANKS: Final = {"CVE": 0, "GHSA": 1, "PYSEC": 2, "DSA": 3, "DLA": 4}
+
+
+_OSV_NAMES: Final[Mapping[PackageType, str]] = {
+    PackageType.DEB: "Debian",
+    PackageType.PYPI: "PyPI",
+}
+"""The ecosystems (OSV schema, "Defined Ecosystems") of the packages that are judged."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +122,10 @@ def blind_spots(inventory: Inventory, lookup: Lookup) -> tuple[Blind, ...]:
 
 def advisory_name(component: Component) -> tuple[str, str]:
     """Return (ecosystem without suffix, package) under which advisories speak of a component."""
-    order = versions.ORDERS[component.ecosystem]
-    return component.ecosystem.value, order.normalise_name(component.source_name or component.name)
+    ecosystem = _OSV_NAMES.get(component.type, component.type.value)
+    if (order := versions.order_of(ecosystem)) is None:
+        return ecosystem, component.name
+    return ecosystem, order.normalise_name(component.source_name or component.name)
 
 
 class _Scope:
@@ -125,26 +134,28 @@ class _Scope:
     def __init__(self, distribution: Distribution | None, known: Collection[str]) -> None:
         self._distribution = distribution
         release = _release(distribution)
-        self._ecosystems: dict[Ecosystem, tuple[str, ...]] = {
-            Ecosystem.DEBIAN: tuple(e for e in (release, "Debian") if e and e in known)
+        self._judges: dict[PackageType, tuple[str, ...]] = {
+            PackageType.DEB: tuple(e for e in (release, "Debian") if e and e in known)
             if distribution and distribution.id == "debian"
             else (),
-            Ecosystem.PYPI: ("PyPI",) if "PyPI" in known else (),
+            PackageType.PYPI: ("PyPI",) if "PyPI" in known else (),
         }
 
     def target(self, component: Component) -> _Target | None:
-        ecosystems = self._ecosystems[component.ecosystem]
+        ecosystems = self._judges.get(component.type)
         if not ecosystems or self._is_owned(component):
             return None
-        order = versions.ORDERS[component.ecosystem]
+        order = versions.ORDERS[_OSV_NAMES[component.type]]
         version = component.source_version or component.version
         return _Target(ecosystems, advisory_name(component)[1], order.clean(version), order)
 
     def reason_for_silence(self, component: Component) -> str:
-        if self._ecosystems[component.ecosystem] or self._is_owned(component):
+        if self._judges.get(component.type) or self._is_owned(component):
             return ""
-        if component.ecosystem is Ecosystem.PYPI:
+        if component.type is PackageType.PYPI:
             return "no feed of PyPI advisories is imported"
+        if not component.type.is_system:
+            return f"advisories about packages of type {component.type} are not matched yet"
         if self._distribution is None:
             return "the image does not say which distribution it is"
         release = _release(self._distribution)
@@ -153,7 +164,7 @@ class _Scope:
         return f"the distribution {_shown(self._distribution)} is not supported yet"
 
     def _is_owned(self, component: Component) -> bool:
-        return bool(component.owned_by and self._ecosystems[Ecosystem.DEBIAN])
+        return bool(component.owned_by and self._judges.get(PackageType.DEB))
 
 
 def _release(distribution: Distribution | None) -> str:
@@ -232,7 +243,7 @@ def _finding(
     return Finding(
         id=headline,
         aliases=tuple(others),
-        ecosystem=component.ecosystem,
+        type=component.type,
         name=component.name,
         version=component.version,
         purl=component.purl,

@@ -12,27 +12,77 @@ import enum
 import msgspec
 
 
-class Ecosystem(enum.StrEnum):
-    """The package universes that the inventory knows, by their OSV names."""
+class PackageType(enum.StrEnum):
+    """The package universes that the inventory knows, by the types of package URLs (ECMA-427)."""
 
-    DEBIAN = "Debian"
-    PYPI = "PyPI"
+    ALPM = "alpm"
+    APK = "apk"
+    CARGO = "cargo"
+    COMPOSER = "composer"
+    CONDA = "conda"
+    CPAN = "cpan"
+    CRAN = "cran"
+    DEB = "deb"
+    GEM = "gem"
+    GENERIC = "generic"
+    GOLANG = "golang"
+    HEX = "hex"
+    LUAROCKS = "luarocks"
+    MAVEN = "maven"
+    NPM = "npm"
+    NUGET = "nuget"
+    PUB = "pub"
+    PYPI = "pypi"
+    RPM = "rpm"
+
+    @property
+    def is_system(self) -> bool:
+        """Tell whether packages of this type are a distribution's own."""
+        return self in (PackageType.ALPM, PackageType.APK, PackageType.DEB, PackageType.RPM)
+
+
+class Role(enum.StrEnum):
+    """How surely the code of a component is there."""
+
+    INSTALLED = "installed"  # its own files are in the image
+    DECLARED = "declared"  # a lock file or manifest names it; its files were not seen
+    BUNDLED = "bundled"  # inside another file: a nested jar, a statically linked library
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a component is believed to be there: the kind of proof, and where it stands."""
+
+    kind: str
+    """`database`, `manifest`, `build-info`, `package-note`, `build-id`, `sha256`, `signature`,
+    `sketch` …"""
+    detail: str = ""
+    confidence: float = 1.0
+    """From 0 to 1."""
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
-    """One installed package or distribution.
+    """One package, as it is installed, declared or bundled at one place.
 
-    Debian: `source_name` and `source_version` are of the SOURCE package, which advisories name.
-    PyPI: `name` is normalised (PEP 503); `source_name` and `source_version` are empty.
+    `name` is spelled as OSV spells it: PEP 503 for PyPI, `group:artifact` for Maven,
+    `@scope/name` for npm, the module path for Go. System packages: `source_name` and
+    `source_version` are of the SOURCE package, which advisories name; elsewhere they are empty.
     """
 
-    ecosystem: Ecosystem
+    type: PackageType
     name: str
     version: str
     purl: str
     source_name: str = ""
     source_version: str = ""
     architecture: str = ""
+    vendor: str = ""
+    """Who built an rpm, as it says itself."""
+    module: str = ""
+    """The module stream of an rpm: `nodejs:18`."""
+    role: Role = Role.INSTALLED
+    inside: str = ""
+    """Where in the file at `path`, for members of archives: `lib/a.jar!/META-INF/…`."""
+    evidence: tuple[Evidence, ...] = ()
     path: str
     """Where the fact was found: absolute inside the image, `/var/lib/dpkg/status`."""
     layer: str
@@ -43,7 +93,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """The instruction that made the layer, as the image's own history tells: a claim."""
     licenses: tuple[str, ...] = ()
     owned_by: str = ""
-    """Name of the Debian package that owns the files of this Python distribution, or empty."""
+    """Name of the system package that owns the files of this component, or empty."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from seawall.scan.model import Ecosystem, Inventory
+from seawall.scan.model import Inventory, PackageType
 from seawall.scan.severity import Severity
 
 
@@ -21,7 +21,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """The CVE where there is one, else the best-known other name."""
     aliases: tuple[str, ...]
-    ecosystem: Ecosystem
+    type: PackageType
     name: str
     version: str
     purl: str

@@ -17,7 +17,7 @@ import seawall
 from seawall.core import clock, strictjson
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory
+from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import Severity
 
@@ -111,7 +111,7 @@ def _system(found: Distribution | None) -> list[Json]:
 def _component(component: Component) -> Json:
     document: dict[str, Json] = {
         "type": "library",
-        "bom-ref": _reference(component.ecosystem, component.purl, component.path),
+        "bom-ref": _reference(component.type, component.purl, component.path),
         "name": component.name,
         "version": component.version,
         "purl": component.purl,
@@ -134,16 +134,16 @@ def _component(component: Component) -> Json:
     return document
 
 
-def _reference(ecosystem: str, purl: str, path: str) -> str:
+def _reference(type_: str, purl: str, path: str) -> str:
     """Python distributions of one version may stand in several places; each is a component."""
-    return f"{purl}#{path}" if ecosystem == Ecosystem.PYPI else purl
+    return f"{purl}#{path}" if type_ == PackageType.PYPI else purl
 
 
 def _vulnerabilities(findings: Iterable[Finding]) -> list[Json]:
     """Return one entry for each hole and package; its components stand in `affects`."""
     groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        key = (finding.id, finding.ecosystem, finding.package)
+        key = (finding.id, finding.type, finding.package)
         groups.setdefault(key, []).append(finding)
     return [_vulnerability(groups[key]) for key in sorted(groups)]
 
@@ -156,12 +156,11 @@ def _vulnerability(group: Sequence[Finding]) -> Json:
     if first.score is not None:
         rating["score"] = first.score
     affected: dict[str, str] = {
-        _reference(finding.ecosystem, finding.purl, finding.path): finding.version
-        for finding in group
+        _reference(finding.type, finding.purl, finding.path): finding.version for finding in group
     }
     fixed = sorted({finding.fixed_version for finding in group if finding.fixed_version})
     document: dict[str, Json] = {
-        "bom-ref": f"vulnerability:{first.id}:{first.ecosystem}:{first.package}",
+        "bom-ref": f"vulnerability:{first.id}:{first.type}:{first.package}",
         "id": first.id,
         "ratings": [rating],
         "references": [

@@ -16,7 +16,7 @@ from seawall.scan import advisories as feeds
 from seawall.scan import matching, osv
 from seawall.scan.lookup import StoredAdvisories
 from seawall.scan.matching import Hit
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory
+from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import UNRATED, Rating, Severity
 from seawall.scan.versions import ORDERS
@@ -74,7 +74,7 @@ def hit(
 
 def python(name: str, version: str = "1.0", *, owned_by: str = "", path: str = "/app") -> Component:
     return Component(
-        ecosystem=Ecosystem.PYPI,
+        type=PackageType.PYPI,
         name=name,
         version=version,
         purl=f"pkg:pypi/{name}@{version}",
@@ -89,7 +89,7 @@ def deb(
     name: str, version: str = "1.0-1", *, source: str = "", source_version: str = ""
 ) -> Component:
     return Component(
-        ecosystem=Ecosystem.DEBIAN,
+        type=PackageType.DEB,
         name=name,
         version=version,
         purl=f"pkg:deb/debian/{name}@{version}",

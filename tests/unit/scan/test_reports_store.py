@@ -14,7 +14,7 @@ from seawall.oci.digest import Digest
 from seawall.scan import report_model, table
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory
+from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.reports import Reports
 from seawall.scan.severity import Severity
@@ -35,14 +35,14 @@ def advisories(database: Database, clock: FakeClock) -> Advisories:
     return Advisories(database, clock)
 
 
-def inventory(*names: str, ecosystem: Ecosystem = Ecosystem.PYPI) -> Inventory:
+def inventory(*names: str, kind: PackageType = PackageType.PYPI) -> Inventory:
     components = tuple(
         Component(
-            ecosystem=ecosystem,
+            type=kind,
             name=name,
             version="1.0",
             purl=f"pkg:pypi/{name}@1.0",
-            source_name=f"{name}-src" if ecosystem is Ecosystem.DEBIAN else "",
+            source_name=f"{name}-src" if kind is PackageType.DEB else "",
             path="/app",
             layer=LAYER,  # a kind of `str`, as the inventory gives it
             layer_index=0,
@@ -149,7 +149,7 @@ def test_a_withdrawal_clears_the_finding(
 
 
 def test_debian_images_are_found_by_source_package(reports: Reports) -> None:
-    reports.make(IMAGE, inventory("libssl3", ecosystem=Ecosystem.DEBIAN), actor=SYSTEM)
+    reports.make(IMAGE, inventory("libssl3", kind=PackageType.DEB), actor=SYSTEM)
     assert {IMAGE} == reports.images_with([("Debian", "libssl3-src")])
     assert set() == reports.images_with([("Debian", "libssl3")])
     assert {IMAGE} == reports.images_with(None)
@@ -202,7 +202,7 @@ def finding(name: str, severity: Severity = Severity.HIGH, **fields: str) -> Fin
     return Finding(
         id=fields.get("id", "CVE-2026-1"),
         aliases=(),
-        ecosystem=Ecosystem.PYPI,
+        type=PackageType.PYPI,
         name=name,
         version="1.0",
         purl="pkg:pypi/x",

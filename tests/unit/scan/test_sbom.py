@@ -11,7 +11,7 @@ import pytest
 from seawall.core.errors import InvalidInputError
 from seawall.oci.digest import Digest
 from seawall.scan import sbom
-from seawall.scan.model import Component, Distribution, Ecosystem, Inventory, Notice, NoticeKind
+from seawall.scan.model import Component, Distribution, Inventory, Notice, NoticeKind, PackageType
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import Severity
 
@@ -24,7 +24,7 @@ PYTHON = "pkg:pypi/jinja2@3.1.2"
 
 def python(path: str) -> Component:
     return Component(
-        ecosystem=Ecosystem.PYPI,
+        type=PackageType.PYPI,
         name="jinja2",
         version="3.1.2",
         purl=PYTHON,
@@ -39,7 +39,7 @@ def python(path: str) -> Component:
 INVENTORY = Inventory(
     components=(
         Component(
-            ecosystem=Ecosystem.DEBIAN,
+            type=PackageType.DEB,
             name="libssl3",
             version="3.0.11-1",
             purl=PURL,
@@ -68,7 +68,7 @@ def finding(
     return Finding(
         id="CVE-2024-1",
         aliases=("CVE-2024-1", "GHSA-xxxx-yyyy-zzzz"),
-        ecosystem=Ecosystem.PYPI if purl == PYTHON else Ecosystem.DEBIAN,
+        type=PackageType.PYPI if purl == PYTHON else PackageType.DEB,
         name="n",
         version="3.1.2",
         purl=purl,

@@ -9,7 +9,7 @@ from typing import Final
 
 from seawall.core import clock as clocks
 from seawall.oci.manifests import Descriptor
-from seawall.scan.model import Component, Distribution, Ecosystem
+from seawall.scan.model import Component, Distribution, PackageType
 from seawall.scan.report_model import Finding, Report
 from seawall.web import limits, views
 from seawall.web.reading import paging
@@ -94,15 +94,19 @@ def _finding(one: Finding, *, has_layers: bool) -> views.Finding:
 def _fix(one: Finding) -> str:
     if not one.is_fixable:
         return "no fixed version is known yet; a waiver in the policy can accept it for a time"
-    match one.ecosystem:
-        case Ecosystem.DEBIAN:
+    match one.type:
+        case PackageType.DEB:
             source = "" if one.package == one.name else f" (source package {one.package})"
             return (
                 f"apt-get install --only-upgrade {one.name}, or a newer base image: "
                 f"{one.fixed_version} or later{source}; then build and push again"
             )
-        case Ecosystem.PYPI:
+        case PackageType.PYPI:
             return f"require {one.name}>={one.fixed_version}, then build and push again"
+        case _:
+            return (
+                f"update {one.package} to {one.fixed_version} or later; then build and push again"
+            )
 
 
 def _packages(report: Report, query: views.ListQuery, *, has_layers: bool) -> views.PackageList:
@@ -142,9 +146,9 @@ def _worst(report: Report) -> dict[tuple[str, str], Severity]:
 
 
 def _universe(component: Component, distribution: Distribution | None) -> str:
-    if component.ecosystem is Ecosystem.DEBIAN and distribution is not None:
-        return f"{component.ecosystem} {distribution.version_id}".strip()
-    return component.ecosystem.value
+    if component.type.is_system and distribution is not None:
+        return f"{distribution.id.capitalize()} {distribution.version_id}".strip()
+    return component.type.value
 
 
 def _advisories_from(report: Report) -> dt.datetime | None:
