@@ -27,6 +27,7 @@ from seawall.app import rooms, setup
 from seawall.core.errors import NotFoundError
 from seawall.jobs import dispatch, queue, worker
 from seawall.oci.digest import Digest
+from seawall.testing import warm
 from seawall.testing.registry_server import free_port
 
 READY_SECONDS: Final = 60.0
@@ -101,10 +102,7 @@ class Installation:
 
     def seawall(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command on this state until it ends."""
-        return subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False,
-            stdin=subprocess.DEVNULL, timeout=READY_SECONDS,
-        )  # fmt: skip
+        return warm.seawall(*words, "--state", str(self.state), env=os.environ)
 
     def prepare(self) -> None:
         """Bring the state into being without starting anything, as `up` does first."""
