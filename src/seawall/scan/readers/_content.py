@@ -6,6 +6,7 @@ space inside and at most `MAX_TEXT` characters, or it is not one.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
@@ -18,7 +19,9 @@ from seawall.scan.readers import MAX_TEXT, Content, Found, Unreadable
 MAX_FOUND: Final = 50_000
 """Packages that one file may name; lock files of the largest known applications name 5,000."""
 MAX_LINES: Final = 1_000_000
-MAX_TOML_BYTES: Final = 8 * MIB
+MAX_TOML_BYTES: Final = 4 * MIB
+"""The standard library reads about a megabyte in a second."""
+MAX_FIELDS: Final = 100
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""
 
@@ -30,6 +33,20 @@ DATABASE: Final = (Evidence(kind="database"),)
 """The record that an installer keeps of what it installed."""
 
 _T = TypeVar("_T")
+_DEPENDENCIES: Final = frozenset(
+    {"node_modules", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
+    | {"_vendor", "dist-newstyle", "deps", "testdata", "fixtures", "test", "tests", "examples"}
+)
+
+
+def is_application(path: str) -> bool:
+    """Tell whether a lock file at `path` speaks for an application that is in the image.
+
+    Those inside an installed dependency tell how that dependency was developed, those in tests and
+    documentation tell nothing.
+    """
+    folders = path.split("/")[:-1]
+    return _DEPENDENCIES.isdisjoint(folders) and folders[:3] != ["usr", "share", "doc"]
 
 
 def text_of(content: Content) -> str:
@@ -61,6 +78,34 @@ def lines_of(text: str) -> Iterator[str]:
     raise Unreadable(f"more than {MAX_LINES} lines")
 
 
+def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the blocks of one section of a lock file that a program writes in plain YAML.
+
+    A block is a key indented by two, with the scalar fields that are indented by four; what is
+    deeper, flows or folds is skipped. There are no anchors and no aliases: they stay text.
+    """
+    is_inside = False
+    key = ""
+    fields: dict[str, str] = {}
+    for line in lines_of(text):
+        indent = len(line) - len(line.lstrip(" "))
+        if indent == len(line) or line[indent] == "#":
+            continue
+        if indent <= 2 and key:
+            yield key, fields
+            key, fields = "", {}
+        if indent == 0:
+            is_inside = line.rstrip() == f"{section}:"
+        elif is_inside and indent == 2:
+            name, colon, rest = line[2:].rpartition(":")
+            key = _unquoted(name) if colon and rest.strip() in ("", "{}") else ""
+        elif is_inside and indent == 4 and len(fields) < MAX_FIELDS:
+            name, _, value = line[4:].partition(": ")
+            fields[name] = _unquoted(value)
+    if key:
+        yield key, fields
+
+
 def json_of(content: Content | str, shape: type[_T]) -> _T:
     """Decode JSON into `shape`; fields that it does not name are skipped, not kept.
 
@@ -75,6 +120,23 @@ def json_of(content: Content | str, shape: type[_T]) -> _T:
         raise Unreadable(f"not valid JSON: {str(error)[:MAX_DETAIL]}") from error
     except RecursionError as error:
         raise Unreadable("the JSON is nested too deeply") from error
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def toml_of(content: Content, shape: type[_T]) -> _T:
+    """Decode TOML into `shape`, as `json_of` does. Raises Unreadable."""
+    if len(content) > MAX_TOML_BYTES:
+        raise Unreadable(f"more than {MAX_TOML_BYTES} bytes of TOML")
+    try:
+        return msgspec.convert(tomllib.loads(text_of(content)), shape)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise Unreadable(f"not the expected TOML: {str(error)[:MAX_DETAIL]}") from error
+    except RecursionError as error:
+        raise Unreadable("the TOML is nested too deeply") from error
 
 
 def is_word(text: object) -> bool:
