@@ -34,7 +34,7 @@ DATABASE: Final = (Evidence(kind="database"),)
 
 _T = TypeVar("_T")
 _DEPENDENCIES: Final = frozenset(
-    {"node_modules", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
+    {"node_modules", "nodejs", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
     | {"_vendor", "dist-newstyle", "deps", "testdata", "fixtures", "test", "tests", "examples"}
 )
 

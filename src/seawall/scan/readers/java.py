@@ -39,7 +39,7 @@ MAX_MANIFEST_BYTES: Final = 8 * MIB
 _MANIFEST: Final = "META-INF/MANIFEST.MF"
 _POM: Final = re.compile(r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.(?:properties|xml)")
 _CLASSIFIED: Final = ("-sources", "-javadoc")
-_RELEASE_FIELD: Final = re.compile(r'([A-Z_]+)="([^"]*)"')
+_RELEASE_FIELD: Final = re.compile(r'^([A-Z_]{1,40})="([^"\n]{0,200})"', re.MULTILINE)
 
 
 def read_archive(content: Content, path: str) -> tuple[Found, ...]:
@@ -244,6 +244,11 @@ READERS: Final = (
         names=frozenset({"pom.properties"}),
         is_wanted=lambda path: _POM.fullmatch(path) is not None,
     ),
-    Reader(format="Java runtime", read=read_release, names=frozenset({"release"})),
+    Reader(
+        format="Java runtime",
+        read=read_release,
+        names=frozenset({"release"}),
+        max_bytes=MAX_SMALL_BYTES,
+    ),
     Reader(format="Gradle lock file", read=read_gradle_lock, names=frozenset({"gradle.lockfile"})),
 )

@@ -19,7 +19,7 @@ from seawall.scan.readers._content import (
     word,
 )
 
-_NAME: Final = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]+)*/[a-z0-9](?:[_.-]{0,2}[a-z0-9]+)*")
+_NAME: Final = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:(?:[_.]|--?)[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"v?[0-9][\w.+@-]*|dev-[\w./#+-]+|[\w.-]+-dev", re.ASCII)
 
 

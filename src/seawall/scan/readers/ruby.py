@@ -28,11 +28,12 @@ from seawall.scan.readers._content import (
 MAX_BYTES: Final = 2 * MIB
 
 _STUB: Final = re.compile(r"^# stub: (\S+) (\S+) (\S+)", re.MULTILINE)
-_NAME_FIELD: Final = re.compile(r"""^\s*\w+\.name\s*=\s*["'%q<]*([\w.-]+)""", re.MULTILINE)
+_NAME_FIELD: Final = re.compile(r"""^[ \t]*\w+\.name[ \t]*=[ \t]*["'%q<]*([\w.-]+)""", re.MULTILINE)
 _VERSION_FIELD: Final = re.compile(
-    r"""^\s*\w+\.version\s*=\s*(?:Gem::Version\.new\s*\(?\s*)?["']([\w.-]+)["']""", re.MULTILINE
+    r"""^[ \t]*\w+\.version[ \t]*=[ \t]*(?:Gem::Version\.new[ \t]*\(?)?["']([\w.-]+)["']""",
+    re.MULTILINE,
 )
-_LICENSES: Final = re.compile(r"^\s*\w+\.licenses?\s*=\s*(.{1,500})$", re.MULTILINE)
+_LICENSES: Final = re.compile(r"^[ \t]*\w+\.licenses?[ \t]*=[ \t]*(.{1,500})$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"""["']([^"']{1,100})["']""")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.]*")
