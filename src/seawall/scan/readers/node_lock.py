@@ -38,7 +38,7 @@ _YARN_RESOLVED: Final = re.compile(r'  resolved "?([^"\s]+)"?')
 _YARN_RESOLUTION: Final = re.compile(r'  resolution: "?([^"\s]+)"?')
 _TARBALL: Final = re.compile(r"/((?:@[^/]+/)?[^/@]+)/-/")
 _PNPM_SLASHES: Final = re.compile(r"/((?:@[^/]+/)?[^/@]+)/([^/_(]+)(?:[_(].*)?")
-_STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[\]}])')
+_STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\[\s\S])*+(?:"|\\?\Z)|,(?=\s*[\]}])')
 
 
 class _Place(msgspec.Struct):

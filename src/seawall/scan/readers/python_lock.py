@@ -104,7 +104,7 @@ def _locked(packages: list[_Package]) -> Iterator[Found]:
     for package in packages:
         source = package.source if isinstance(package.source, dict) else {}
         kind = source.get("type")
-        if kind in _ELSEWHERE or not source.keys().isdisjoint(_ELSEWHERE) and kind != "legacy":
+        if kind in _ELSEWHERE or (not source.keys().isdisjoint(_ELSEWHERE) and kind != "legacy"):
             continue
         if package.git or package.path or package.url or package.vcs or package.directory:
             continue
