@@ -214,7 +214,7 @@ def _named(
     """Return what the archive is without Maven's words: a program may only bundle some that are."""
     named = _java_names.of_manifest(fields, stem, archive.has_folder)
     if named is None and not has_properties:
-        return _java_names.of_file_name(stem)
+        return _java_names.of_file_name(stem, archive.has_folder)
     return named
 
 

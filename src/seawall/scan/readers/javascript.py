@@ -23,7 +23,7 @@ _LIBRARIES: Final[tuple[tuple[str, str, str], ...]] = (
     ("jquery", r"jquery", rf"/\*!\s*(?:\* )?jQuery (?:JavaScript Library )?v{_V}[ \n]"),
     ("jquery-ui", r"jquery[.-]ui", rf"/\*! jQuery UI - v{_V} - "),
     ("bootstrap", r"bootstrap(?:\.bundle)?", rf"/\*!\s+\* Bootstrap v{_V} \(http"),
-    ("angular", r"angular", rf"/\*\s+(?:\* @license\s+)?(?:\* )?AngularJS v{_V}\n"),
+    ("angular", r"angular", rf"/\*\*?\s+(?:\* @license )?(?:\* )?\s*AngularJS v{_V}\n"),
     ("vue", r"vue(?:\.(?:global|runtime|esm-browser))*(?:\.prod)?",
      rf"/\*[*!]\s+\*\s+(?:Vue\.js |vue )v{_V}\n"),
     ("react", r"react(?:\.(?:production|development))?",
@@ -39,7 +39,7 @@ _LIBRARIES: Final[tuple[tuple[str, str, str], ...]] = (
     ("axios", r"axios", rf"/[/*]!? [Aa]xios v{_V} "),
     ("dompurify", r"purify", rf"/\*! @license DOMPurify {_V} \| "),
     ("select2", r"select2(?:\.full)?", rf"/\*! ?(?:\s*\* )?Select2 {_V}[ \n]"),
-    ("knockout", r"knockout", rf"/\*!\s+\* Knockout JavaScript library v{_V}\n"),
+    ("knockout", r"knockout(?:-latest)?", rf"/\*!\s+\* Knockout JavaScript library v{_V}\n"),
     ("video.js", r"video", rf"/\*\*?\s+\* (?:@license\s+\* )?Video\.js {_V} "),
 )  # fmt: skip
 _END: Final = r"(?:[-.]v?[0-9][0-9.]*(?:[-.](?:alpha|beta|rc)[0-9.]*)?)?(?:\.slim)?(?:[.-]min)?\.js"
