@@ -48,6 +48,22 @@ _ECOSYSTEMS: Final[Mapping[PackageType, str]] = {
 """In which order the versions of a type stand, named by an ecosystem that has it."""
 
 
+_COMMANDS: Final[Mapping[PackageType, str]] = {
+    PackageType.APK: "apk upgrade --no-cache {all}",
+    PackageType.CARGO: "cargo update --package {name} --precise {version}",
+    PackageType.COMPOSER: "composer require {both}",
+    PackageType.DEB: "apt-get update && apt-get install --only-upgrade -y {all}",
+    PackageType.GEM: "gem install {name} --version {version}",
+    PackageType.GOLANG: "go get {both}",
+    PackageType.NPM: "npm install {both}",
+    PackageType.PYPI: "pip install {both}",
+    PackageType.RPM: "dnf upgrade -y {all}",
+}
+_MARKS: Final = {PackageType.PYPI: "==", PackageType.COMPOSER: ":"}
+_ZYPPER: Final = "zypper --non-interactive update {all}"
+_SUSE: Final = ("sles", "opensuse", "suse")
+
+
 class Place(enum.StrEnum):
     """Where a change is to be made."""
 
@@ -179,32 +195,17 @@ def _command(
     type_: PackageType, names: Sequence[str], to: str, distribution: Distribution | None
 ) -> str:
     """Return the instruction that updates packages. Names come from the image: quoted."""
-    quoted = " ".join(shlex.quote(name) for name in names)
-    one = names[0] if names else ""
-    match type_:
-        case PackageType.DEB:
-            return f"apt-get update && apt-get install --only-upgrade -y {quoted}"
-        case PackageType.APK:
-            return f"apk upgrade --no-cache {quoted}"
-        case PackageType.RPM if distribution and distribution.id.startswith(("sles", "opensuse")):
-            return f"zypper --non-interactive update {quoted}"
-        case PackageType.RPM:
-            return f"dnf upgrade -y {quoted}"
-        case PackageType.PYPI:
-            return f"pip install {shlex.quote(f'{one}=={to}')}"
-        case PackageType.NPM:
-            return f"npm install {shlex.quote(f'{one}@{to}')}"
-        case PackageType.GEM:
-            return f"gem install {shlex.quote(one)} --version {shlex.quote(to)}"
-        case PackageType.GOLANG:
-            version = to if to.startswith("v") else f"v{to}"
-            return f"go get {shlex.quote(f'{one}@{version}')}"
-        case PackageType.CARGO:
-            return f"cargo update --package {shlex.quote(one)} --precise {shlex.quote(to)}"
-        case PackageType.COMPOSER:
-            return f"composer require {shlex.quote(f'{one}:{to}')}"
-        case _:
-            return ""
+    template = _COMMANDS.get(type_, "")
+    if type_ is PackageType.RPM and distribution and distribution.id.startswith(_SUSE):
+        template = _ZYPPER
+    version = f"v{to}" if type_ is PackageType.GOLANG and not to.startswith("v") else to
+    mark = _MARKS.get(type_, "@")
+    return template.format(
+        all=" ".join(shlex.quote(name) for name in names),
+        name=shlex.quote(names[0]),
+        version=shlex.quote(version),
+        both=shlex.quote(f"{names[0]}{mark}{version}"),
+    )
 
 
 def _usefulness(change: Change) -> tuple[int, int, str, str, str]:

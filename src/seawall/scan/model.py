@@ -143,7 +143,7 @@ class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
 class WeaknessKind(enum.StrEnum):
     """What sort of weakness."""
 
-    SECRET = "secret"  # key material or a password lies in a file, or in the config
+    SECRET = "secret"  # noqa: S105 — key material or a password in a file or the config
     CONFIGURATION = "configuration"  # the image is built in a way that helps an attacker
     MALWARE = "malware"  # a scanner for malicious programs says so
 
