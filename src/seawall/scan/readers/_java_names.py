@@ -78,7 +78,9 @@ _PROJECTS: Final[tuple[tuple[str, tuple[str, ...], tuple[int, int], str], ...]] 
     ("postgresql", ("org/postgresql/",), _ANY, "org.postgresql"),
     ("mysql-connector-java", ("com/mysql/",), _ANY, "mysql"),
     ("mysql-connector-j", ("com/mysql/",), _ANY, "com.mysql"),
-    ("bc(?:prov|pkix|pg|mail|util|tls)(?:-(?:ext-|debug-)?(?:jdk|lts)[0-9a-z]+)?", ("org/bouncycastle/",), _ANY,
+    (
+        "bc(?:prov|pkix|pg|mail|util|tls)(?:-(?:ext-|debug-)?(?:jdk|lts)[0-9a-z]+)?",
+        ("org/bouncycastle/",), _ANY,
      "org.bouncycastle"),
     ("log4j", ("org/apache/log4j/",), (1, 1), "log4j"),
     ("gson", ("com/google/gson/",), _ANY, "com.google.code.gson"),
