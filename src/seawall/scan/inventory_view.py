@@ -123,8 +123,8 @@ class View:
 
     def _present(self) -> Iterator[Key]:
         """Identify every package that is visible now."""
-        for _, fact in self._databases():
-            for found in fact.found:
+        for _, database in self._databases():
+            for found in database.found:
                 yield _system_key(found)
         for path, fact in self._files.items():
             if isinstance(fact, Packages):
