@@ -24,7 +24,7 @@ from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import MAX_FOUND, detail, json_of, lines_of, once, text_of, word
 
-ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", "bom.json")
+ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", ".cyclonedx.json", "bom.json")
 MAX_PURL: Final = 1_000
 
 _PURL: Final = re.compile(r"pkg:/{0,2}([a-z][a-z0-9.+-]*)/([^@?#]+)@([^?#]+)(?:[?#].*)?", re.I)
@@ -79,9 +79,16 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
 def _role(path: str) -> Role:
     if _BITNAMI.fullmatch(path):
         return Role.INSTALLED
+    return Role.BUNDLED if _is_of_wheel(path) else Role.DECLARED
+
+
+def _is_of_wheel(path: str) -> bool:
     folders = path.split("/")[:-1]
-    is_wheel = folders[-1:] == ["sboms"] and folders[-2:-1] and folders[-2].endswith(".dist-info")
-    return Role.BUNDLED if is_wheel else Role.DECLARED
+    return folders[-1:] == ["sboms"] and folders[-2:][0].endswith(".dist-info")
+
+
+def _is_wanted(path: str) -> bool:
+    return path.endswith(ENDINGS) or _is_of_wheel(path)
 
 
 def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:
@@ -180,5 +187,10 @@ def _evidence(source: str) -> tuple[Evidence, ...]:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(format="SBOM document", read=read_document, endings=ENDINGS),
+    Reader(
+        format="SBOM document",
+        read=read_document,
+        endings=(*ENDINGS, ".json"),
+        is_wanted=_is_wanted,
+    ),
 )
