@@ -5,9 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from seawall.scan.readers import Reader, python
+from seawall.scan.readers import (
+    Reader,
+    beam,
+    conda,
+    dotnet,
+    go_modules,
+    java,
+    javascript,
+    lock_files,
+    node,
+    node_lock,
+    php,
+    python,
+    python_archives,
+    python_lock,
+    ruby,
+    rust,
+    sbom_documents,
+    scripting,
+    web_apps,
+)
 
-READERS: Final = (*python.READERS,)
+READERS: Final[tuple[Reader, ...]] = (
+    *beam.READERS,
+    *conda.READERS,
+    *dotnet.READERS,
+    *go_modules.READERS,
+    *java.READERS,
+    *javascript.READERS,
+    *lock_files.READERS,
+    *node.READERS,
+    *node_lock.READERS,
+    *php.READERS,
+    *python.READERS,
+    *python_archives.READERS,
+    *python_lock.READERS,
+    *ruby.READERS,
+    *rust.READERS,
+    *sbom_documents.READERS,
+    *scripting.READERS,
+    *web_apps.READERS,
+)
 
 
 class Table:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from seawall.scan import readers
 from seawall.scan.model import Role
 from seawall.scan.readers import Found, Reader
+from seawall.scan.readers import all as formats
 from unit.scan.readers.samples import SAMPLES, all_readers
 
 READERS = all_readers()
@@ -76,6 +80,10 @@ EXPECTED = {
     "usr/share/python-wheels/Jinja2-2.10-py2.py3-none-any.whl": ["pypi jinja2 2.10 bundled BSD"],
     "usr/lib/python3/Jinja2-2.10-py3.9.egg": ["pypi jinja2 2.10 installed BSD"],
     "usr/lib/python3/Jinja2-2.10-py3.9.egg/EGG-INFO/PKG-INFO": ["pypi jinja2 2.10 installed BSD"],
+    "usr/lib/python3/Jinja2-2.10.dist-info/METADATA": ["pypi jinja2 2.10 installed BSD"],
+    "usr/lib/python3/setuptools/_vendor/Jinja2-2.10.dist-info/METADATA": [
+        "pypi jinja2 2.10 bundled BSD"
+    ],
     "app/requirements.txt": [
         "pypi flask 1.0 declared",
         "pypi pyyaml 5.3 declared",
@@ -148,6 +156,12 @@ def test_every_format_has_a_sample() -> None:
     assert set(READERS) == set(SAMPLES)
 
 
+def test_every_module_is_in_the_table() -> None:
+    modules = {path.stem for path in Path(readers.__path__[0]).glob("[a-z]*.py")} - {"all"}
+    named = {reader.read.__module__.rpartition(".")[2] for reader in READERS.values()}
+    assert modules == named
+
+
 @pytest.mark.parametrize(("reader", "path", "content"), CASES)
 def test_says_what_is_in_the_sample(reader: Reader, path: str, content: bytes) -> None:
     assert EXPECTED[path] == [line(found) for found in reader.read(content, path)]
@@ -157,7 +171,7 @@ def test_says_what_is_in_the_sample(reader: Reader, path: str, content: bytes) -
 def test_is_offered_the_sample(reader: Reader, path: str, content: bytes) -> None:
     name = path.rpartition("/")[2]
     assert name in reader.names or name.endswith(reader.endings)
-    assert reader.is_wanted(path)
+    assert formats.TABLE.find(path) is reader
     assert len(content) <= reader.max_bytes
 
 
