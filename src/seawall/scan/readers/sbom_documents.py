@@ -7,8 +7,8 @@ They are statements of whoever built what they lie beside, and are reported as s
     NAME.dist-info/sboms/…              BUNDLED: what was compiled into a wheel (PEP 770)
     anywhere else                       DECLARED
 
-Only packages with a package URL of a type that the inventory knows are taken, and none of a
-distribution: a database says what is installed of those.
+Only packages with a package URL of a type that the inventory knows are taken; none of a system's
+package manager, whose own database says what is installed, none that was needed to build only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ MAX_PURL: Final = 1_000
 
 _PURL: Final = re.compile(r"pkg:/{0,2}([a-z][a-z0-9.+-]*)/([^@?#]+)@([^?#]+)(?:[?#].*)?", re.I)
 _BITNAMI: Final = re.compile(r"(?:.*/)?opt/bitnami/(?:.*/)?\.spdx-[^/]+\.spdx")
+_LOCAL: Final = "download_url=file:"
+"""A part of the project itself, which no registry has."""
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _TYPES: Final = {kind.value: kind for kind in PackageType if not kind.is_system}
 _NOT_STATED: Final = ("NOASSERTION", "NONE")
@@ -36,6 +38,7 @@ _NOT_STATED: Final = ("NOASSERTION", "NONE")
 
 class _Component(msgspec.Struct):
     purl: Any = None
+    scope: Any = None
     licenses: Any = None
     components: Any = None
 
@@ -102,6 +105,8 @@ def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:
         except (msgspec.ValidationError, RecursionError):
             continue
         for component in components:
+            if component.scope == "excluded":  # needed to build it, not in it
+                continue
             yield from _found(component.purl, role, evidence, _cyclonedx_licenses(component))
             if component.components:
                 todo.append(component.components)
@@ -161,7 +166,7 @@ def _found(
 ) -> Iterator[Found]:
     if not isinstance(purl, str) or len(purl) > MAX_PURL:
         return
-    match = _PURL.fullmatch(purl)
+    match = None if _LOCAL in purl else _PURL.fullmatch(purl)
     kind = _TYPES.get(match[1].lower()) if match else None
     if match is None or kind is None:
         return

@@ -36,7 +36,7 @@ Created-By: 1.8.0_302 (Oracle Corporation)
 """
 
 
-def zipped(members: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(members: Mapping[str, bytes], *, nested: int = zipfile.ZIP_STORED) -> bytes:
     """Return a ZIP archive; archives in it are stored, as Spring Boot stores them."""
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:
@@ -45,7 +45,7 @@ def zipped(members: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLA
             archive.writestr(
                 zipfile.ZipInfo(name),
                 content,
-                compress_type=zipfile.ZIP_STORED if is_nested else compression,
+                compress_type=nested if is_nested else zipfile.ZIP_DEFLATED,
             )
     return body.getvalue()
 
@@ -667,7 +667,10 @@ sdks:
    "purl": "pkg:generic/openssl@4.0.3?download_url=https://github.com/openssl"},
   {"type": "library", "name": "base64", "purl": "pkg:cargo/base64@0.22.1",
    "licenses": [{"expression": "MIT OR Apache-2.0"}], "components": [
-     {"type": "library", "purl": "pkg:npm/%40babel/core@7.20.12"}]}]}""",
+     {"type": "library", "purl": "pkg:npm/%40babel/core@7.20.12"}]},
+  {"type": "library", "name": "cc", "purl": "pkg:cargo/cc@1.4.0", "scope": "excluded"},
+  {"type": "library", "purl": "pkg:cargo/mine@0.5.0?download_url=file://mine"},
+  {"type": "library", "purl": "pkg:deb/debian/zlib1g@1.2.13"}]}""",
         ),
         (
             "opt/bitnami/redis/.spdx-redis.spdx",
