@@ -126,44 +126,63 @@ _BUNDLED: Final = component(
 )
 
 
+_FIRST: Final = in_python("/a/x.dist-info/METADATA")
+_SECOND: Final = in_python("/b/x.dist-info/METADATA")
+_GHSA: Final = "GHSA-xxxx-yyyy-zzzz"
+
+_FINDINGS: Final = (
+    finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
+            fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",)),
+    finding("CVE-2024-1", _FIRST, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
+    finding("CVE-2024-1", _SECOND, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
+    finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
+    finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
+    finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8),
+    finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
+)  # fmt: skip
+_WEAKNESSES: Final = (
+    Weakness(
+        kind=WeaknessKind.SECRET, rule="private-key", title="Private key",
+        severity=Severity.HIGH, evidence="-----BEGIN … (1675 characters)",
+        remedy="Make a new key.", path="/etc/ssl/private/site key.pem", line=1,
+        layer=LAYERS[1], layer_index=1,
+    ),
+    Weakness(
+        kind=WeaknessKind.CONFIGURATION, rule="user-is-root", title="Runs as root",
+        severity=Severity.MEDIUM, evidence="no USER", remedy="Add USER.",
+    ),
+)  # fmt: skip
+_SUPPRESSED: Final = (
+    Suppressed(
+        finding=finding("CVE-2024-5", _SSL), status="not_affected", author="security team",
+        reason="vulnerable_code_not_in_execute_path: never called",
+        document=str(Digest.of(b"vex")),
+    ),
+    Suppressed(
+        finding=finding("CVE-2024-6", _FIRST), status="waived", author="alice",
+        reason="ticket 17", until="2026-02-01T00:00:00.000000Z",
+    ),
+    Suppressed(
+        finding=finding("CVE-2024-7", _FIRST), status="fixed", author="vendor",
+        reason="patched", document=str(Digest.of(b"vex")),
+    ),
+)  # fmt: skip
+
+
 def full() -> Report:
     """Make a report with one of everything."""
-    first, second = in_python("/a/x.dist-info/METADATA"), in_python("/b/x.dist-info/METADATA")
-    components = (_SSL, _PROGRAM, _BUSYBOX, _BUNDLED, first, second)
-    ghsa = "GHSA-xxxx-yyyy-zzzz"
-    findings = (
-        finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
-                fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",)),
-        finding("CVE-2024-1", first, aliases=(ghsa,), fixed_version="3.1.4", score=7.5),
-        finding("CVE-2024-1", second, aliases=(ghsa,), fixed_version="3.1.4", score=7.5),
-        finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
-        finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
-        finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8),
-        finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
-    )  # fmt: skip
     return Report(
         digest=IMAGE,
         inventory=Inventory(
-            components=components,
+            components=(_SSL, _PROGRAM, _BUSYBOX, _BUNDLED, _FIRST, _SECOND),
             distribution=Distribution(id="debian", version_id="12", pretty_name="Debian 12"),
             notices=(Notice(kind=NoticeKind.LIMIT, message="stopped", layer=LAYERS[1]),),
             layers=tuple(LayerInfo(digest=one, size=1) for one in LAYERS),
             is_partial=True,
             platform="linux/amd64",
-            weaknesses=(
-                Weakness(
-                    kind=WeaknessKind.SECRET, rule="private-key", title="Private key",
-                    severity=Severity.HIGH, evidence="-----BEGIN … (1675 characters)",
-                    remedy="Make a new key.", path="/etc/ssl/private/site key.pem", line=1,
-                    layer=LAYERS[1], layer_index=1,
-                ),
-                Weakness(
-                    kind=WeaknessKind.CONFIGURATION, rule="user-is-root", title="Runs as root",
-                    severity=Severity.MEDIUM, evidence="no USER", remedy="Add USER.",
-                ),
-            ),
+            weaknesses=_WEAKNESSES,
         ),
-        findings=findings,
+        findings=_FINDINGS,
         scanned_at=SCANNED_AT,
         feeds=(
             FeedUsed(name="Debian", digest=str(Digest.of(b"feed")), imported_at=SCANNED_AT,
@@ -173,21 +192,7 @@ def full() -> Report:
         is_partial=True,
         unjudged=1,
         notices=("1 not judged: advisories about packages of type generic are not matched yet",),
-        suppressed=(
-            Suppressed(
-                finding=finding("CVE-2024-5", _SSL), status="not_affected", author="security team",
-                reason="vulnerable_code_not_in_execute_path: never called",
-                document=str(Digest.of(b"vex")),
-            ),
-            Suppressed(
-                finding=finding("CVE-2024-6", first), status="waived", author="alice",
-                reason="ticket 17", until="2026-02-01T00:00:00.000000Z",
-            ),
-            Suppressed(
-                finding=finding("CVE-2024-7", first), status="fixed", author="vendor",
-                reason="patched", document=str(Digest.of(b"vex")),
-            ),
-        ),
+        suppressed=_SUPPRESSED,
         unapplied=("CVE-2024-1: the statement is about pkg:oci/other",),
     )  # fmt: skip
 

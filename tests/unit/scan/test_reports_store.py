@@ -11,7 +11,8 @@ from seawall import audit
 from seawall.core.actor import SYSTEM
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
-from seawall.scan import report_model, table
+from seawall.scan import report_model
+from seawall.scan.outputs import table
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
