@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	tools/packages.sh engine test
 	tools/clients.sh .cache/clients
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

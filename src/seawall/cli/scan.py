@@ -36,8 +36,8 @@ formats:
 {formats}
 
 Exit codes: 0 done, 1 findings at or above --fail-on (with --against: new ones) or weaknesses at or
-above --fail-on-weakness, 2 wrong input, 3 no such image, no report in time, or with --fail-on: not all of the image could be judged. A
-severity that nobody stated counts as high"""
+above --fail-on-weakness, 2 wrong input, 3 no such image, no report in time, or with --fail-on: not
+all of the image could be judged. A severity that nobody stated counts as high"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

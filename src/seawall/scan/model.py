@@ -19,6 +19,7 @@ class PackageType(enum.StrEnum):
 
     ALPM = "alpm"
     APK = "apk"
+    BITNAMI = "bitnami"
     CARGO = "cargo"
     COMPOSER = "composer"
     CONDA = "conda"
@@ -28,14 +29,17 @@ class PackageType(enum.StrEnum):
     GEM = "gem"
     GENERIC = "generic"
     GOLANG = "golang"
+    HACKAGE = "hackage"
     HEX = "hex"
     LUAROCKS = "luarocks"
     MAVEN = "maven"
     NPM = "npm"
     NUGET = "nuget"
+    OTP = "otp"
     PUB = "pub"
     PYPI = "pypi"
     RPM = "rpm"
+    SWIFT = "swift"
 
     @property
     def is_system(self) -> bool:

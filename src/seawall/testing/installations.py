@@ -43,7 +43,7 @@ class Served:
 
     installation: Installation
     words: tuple[str, ...]
-    process: subprocess.Popen[bytes] | None = None
+    process: warm.Process | None = None
 
     @property
     def pid(self) -> int:
@@ -54,9 +54,9 @@ class Served:
         """Start it and wait until it says that it serves."""
         ready, write = os.pipe()
         with (self.installation.directory / f"{self.words[0]}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.installation.command("serve"), *self.words, "--ready-fd", str(write)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(write,),
+            self.process = warm.start(
+                "serve", "--state", str(self.installation.state), *self.words,
+                "--ready-fd", str(write), env=os.environ, log=log.fileno(), inherited=(write,),
             )  # fmt: skip
         os.close(write)
         try:

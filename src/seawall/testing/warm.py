@@ -10,6 +10,7 @@ tests of the command line and `make demo`, which start it as people do.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
@@ -30,7 +31,11 @@ from seawall import app, cli
 
 MAX_REQUEST_BYTES: Final = 128 * 1024
 STREAMS: Final = 3
+MAX_DESCRIPTORS: Final = 16
 DEFAULT_SECONDS: Final = 120.0
+HIGH: Final = 200
+"""A number above those of all descriptors in use."""
+
 DIED: Final = 255
 """Exit code of a command whose process ended without one."""
 
@@ -43,6 +48,38 @@ class Request(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     directory: str
     environment: dict[str, str]
+    descriptors: tuple[int, ...]
+    """The numbers that the passed descriptors shall have: 0, 1 and 2, and others to inherit."""
+
+
+class Process:
+    """A command that runs."""
+
+    def __init__(self, words: Sequence[str], status: socket.socket) -> None:
+        self._words = words
+        self._status = status
+        self._lines = status.makefile("r")
+        self._code: int | None = None
+        self.pid = int(self._lines.readline())
+
+    def kill(self) -> None:
+        """End it at once, as a crash would; nothing happens when it has ended."""
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Return its exit code, negative for a signal. Raises TimeoutExpired after ending it."""
+        if self._code is None:
+            self._status.settimeout(seconds)
+            try:
+                self._code = int(self._lines.readline() or DIED)
+            except TimeoutError:
+                self.kill()
+                raise subprocess.TimeoutExpired(self._words, seconds or 0) from None
+            self._lines.close()
+            self._status.close()
+        return self._code
 
 
 class Server:
@@ -52,36 +89,22 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
-    def run(
+    def start(
         self,
         words: Sequence[str],
         *,
         env: Mapping[str, str],
-        cwd: Path | None = None,
-        stdin: str | None = "",
-        seconds: float = DEFAULT_SECONDS,
-    ) -> Done:
-        """Run `seawall` with these arguments until it ends; `stdin` is what it can read.
-
-        Raises TimeoutExpired, after ending it.
-        """
-        request = Request(tuple(words), str(cwd or Path.cwd()), dict(env))
-        with contextlib.ExitStack() as files:
-            given, out, err = (
-                files.enter_context(tempfile.TemporaryFile()) for _ in range(STREAMS)
-            )
-            given.write((stdin or "").encode())
-            given.seek(0)
-            mine, theirs = map(files.enter_context, socket.socketpair())
-            streams = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
-            socket.send_fds(self._connection(), [msgspec.msgpack.encode(request)], streams)
-            theirs.close()
-            code = _await(mine, words, seconds)
-            texts = []
-            for stream in (out, err):
-                stream.seek(0)
-                texts.append(stream.read().decode())
-        return subprocess.CompletedProcess(["seawall", *words], code, *texts)
+        cwd: Path | None,
+        descriptors: Mapping[int, int],
+    ) -> Process:
+        """Run `seawall` with these arguments; `descriptors` are ours by the number it shall see."""
+        numbers = tuple(descriptors)
+        request = Request(tuple(words), str(cwd or Path.cwd()), dict(env), numbers)
+        mine, theirs = socket.socketpair()
+        with theirs:
+            passed = [theirs.fileno(), *descriptors.values()]
+            socket.send_fds(self._connection(), [msgspec.msgpack.encode(request)], passed)
+        return Process(words, mine)
 
     def _connection(self) -> socket.socket:
         if self._socket is None:
@@ -94,18 +117,6 @@ class Server:
         return self._socket
 
 
-def _await(status: socket.socket, words: Sequence[str], seconds: float) -> int:
-    """Wait for the exit code; the first line of `status` is the process to end when it is late."""
-    status.settimeout(seconds)
-    with status.makefile("r") as lines:
-        runner = lines.readline()
-        try:
-            return int(lines.readline() or DIED)
-        except TimeoutError:
-            os.killpg(int(runner), signal.SIGKILL)
-            raise subprocess.TimeoutExpired(["seawall", *words], seconds) from None
-
-
 _server = Server()
 
 
@@ -113,11 +124,31 @@ def seawall(
     *words: str,
     env: Mapping[str, str],
     cwd: Path | None = None,
-    stdin: str | None = "",
+    stdin: str = "",
     seconds: float = DEFAULT_SECONDS,
 ) -> Done:
-    """Run one command in a process of its own, with nothing but this environment."""
-    return _server.run(words, env=env, cwd=cwd, stdin=stdin, seconds=seconds)
+    """Run one command to its end in a process of its own, with nothing but this environment.
+
+    Raises TimeoutExpired, after ending it.
+    """
+    with contextlib.ExitStack() as files:
+        given, out, err = (files.enter_context(tempfile.TemporaryFile()) for _ in range(STREAMS))
+        given.write(stdin.encode())
+        given.seek(0)
+        streams = {0: given.fileno(), 1: out.fileno(), 2: err.fileno()}
+        code = _server.start(words, env=env, cwd=cwd, descriptors=streams).wait(seconds)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode())
+    return subprocess.CompletedProcess(["seawall", *words], code, *texts)
+
+
+def start(*words: str, env: Mapping[str, str], log: int, inherited: Sequence[int] = ()) -> Process:
+    """Start a command that stays; it writes to the descriptor `log`."""
+    with Path(os.devnull).open("rb") as nothing:
+        streams = {0: nothing.fileno(), 1: log, 2: log} | {number: number for number in inherited}
+        return _server.start(words, env=env, cwd=None, descriptors=streams)
 
 
 # -- the server's side
@@ -134,7 +165,7 @@ def serve(connection: socket.socket) -> None:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the runners
     while True:
-        content, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST_BYTES, STREAMS + 1)
+        content, descriptors, _, _ = socket.recv_fds(connection, MAX_REQUEST_BYTES, MAX_DESCRIPTORS)
         if not content:
             return
         if os.fork() == 0:
@@ -148,12 +179,14 @@ def _run(request: Request, descriptors: Sequence[int]) -> None:
     """Run the command in a child, say how it ended, and end."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *streams, status = descriptors
-    os.write(status, f"{os.getpid()}\n".encode())
+    status, *streams = descriptors
     child = os.fork()
     if child == 0:
         os.close(status)
         _become(request, streams)
+    os.write(status, f"{child}\n".encode())
+    for stream in streams:
+        os.close(stream)
     _, ended = os.waitpid(child, 0)
     os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
     os._exit(0)
@@ -164,9 +197,7 @@ def _become(request: Request, streams: Sequence[int]) -> None:
 
     code = DIED
     try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-            os.close(stream)
+        _renumber(dict(zip(request.descriptors, streams, strict=True)))
         os.chdir(request.directory)
         os.environ.clear()
         os.environ.update(request.environment)
@@ -181,6 +212,15 @@ def _become(request: Request, streams: Sequence[int]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _renumber(streams: Mapping[int, int]) -> None:
+    """Give each descriptor its number, whatever stands in the way, and close what is left."""
+    safe = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, HIGH) for number, fd in streams.items()}
+    os.closerange(STREAMS, HIGH)
+    for number, descriptor in safe.items():
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from seawall.core.actor import SYSTEM
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
 from seawall.scan import report_model
-from seawall.scan.outputs import table
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
+from seawall.scan.outputs import table
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.reports import Reports
 from seawall.scan.severity import Severity

@@ -1,0 +1,73 @@
+"""Python distributions in archives: eggs, which Python imports as they are, and wheels.
+
+A wheel is not importable where it lies; it is BUNDLED: `ensurepip` and Debian's `python-wheels`
+install from such files. An egg can also be a folder (`NAME.egg/EGG-INFO/PKG-INFO`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seawall.core.limits import MIB
+from seawall.scan import python_metadata
+from seawall.scan.model import PackageType, Role
+from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
+from seawall.scan.readers._content import MANIFEST, detail
+from seawall.scan.readers._zip import Archive
+
+MAX_BYTES: Final = 1024 * MIB
+MAX_METADATA_BYTES: Final = 4 * MIB
+"""A description (README) may stand in it."""
+
+
+def read_archive(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the metadata of a wheel or an egg. Raises Unreadable when it has none."""
+    archive = Archive(content, _is_metadata)
+    role = Role.BUNDLED if path.endswith(".whl") else Role.INSTALLED
+    for member in archive.members:
+        body = archive.read(member, MAX_METADATA_BYTES)
+        if (metadata := python_metadata.parse(body, member.name)) is not None:
+            return (_found(metadata, role, detail(member.name)),)
+    raise Unreadable("it has no metadata of a Python distribution")
+
+
+def read_egg_folder(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the metadata in an unpacked egg."""
+    metadata = python_metadata.parse(bytes(content), path)
+    if metadata is None:
+        raise Unreadable("it says no valid name and version")
+    return (_found(metadata, Role.INSTALLED, ""),)
+
+
+def _found(metadata: python_metadata.Metadata, role: Role, inside: str) -> Found:
+    return Found(
+        type=PackageType.PYPI,
+        name=metadata.name,
+        version=metadata.version,
+        role=role,
+        inside=inside,
+        evidence=MANIFEST,
+        licenses=_licenses.normalise(metadata.licenses),
+    )
+
+
+def _is_metadata(name: str) -> bool:
+    folder, _, file = name.partition("/")
+    return (folder.endswith(".dist-info") and file == "METADATA") or name == "EGG-INFO/PKG-INFO"
+
+
+READERS: Final[tuple[Reader, ...]] = (
+    Reader(
+        format="Python wheel or egg",
+        read=read_archive,
+        endings=(".whl", ".egg"),
+        max_bytes=MAX_BYTES,
+    ),
+    Reader(
+        format="Python egg folder",
+        read=read_egg_folder,
+        names=frozenset({"PKG-INFO"}),
+        is_wanted=lambda path: path.split("/")[-2:-1] == ["EGG-INFO"],
+        max_bytes=MAX_METADATA_BYTES,
+    ),
+)

@@ -1,0 +1,65 @@
+"""Rust crates that a `Cargo.lock` pins; those inside programs are `scan.files`'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from seawall.scan.model import PackageType, Role
+from seawall.scan.readers import Content, Found, Reader
+from seawall.scan.readers._content import (
+    LOCK_FILE,
+    MAX_TOML_BYTES,
+    is_application,
+    once,
+    toml_of,
+    word,
+)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
+_VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]*")
+
+
+class _Package(msgspec.Struct):
+    name: Any = None
+    version: Any = None
+    source: Any = None
+
+
+class _Lock(msgspec.Struct):
+    package: list[_Package] = []
+
+
+def read_lock(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the crates of registries; members of the workspace and of git have no such version."""
+    return once(_found(toml_of(content, _Lock).package))
+
+
+def _found(packages: list[_Package]) -> Iterator[Found]:
+    for package in packages:
+        name, version = word(package.name), word(package.version)
+        is_registry = isinstance(package.source, str) and package.source.startswith(
+            ("registry+", "sparse+")
+        )
+        if is_registry and _NAME.fullmatch(name) and _VERSION.fullmatch(version):
+            yield Found(
+                type=PackageType.CARGO,
+                name=name,
+                version=version,
+                role=Role.DECLARED,
+                evidence=LOCK_FILE,
+            )
+
+
+READERS: Final[tuple[Reader, ...]] = (
+    Reader(
+        format="Cargo.lock",
+        read=read_lock,
+        names=frozenset({"Cargo.lock"}),
+        is_wanted=is_application,
+        max_bytes=MAX_TOML_BYTES,
+    ),
+)
