@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from seawall.cli._beside import Beside
 from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from seawall.cli.image_signatures import Signed
+    from seawall.cli.image_signatures import Planner, Signed
     from seawall.cli.log_client import FoundLog
     from seawall.cli.registry_client import Fetched, RegistryClient
     from seawall.config import Settings
@@ -108,11 +109,22 @@ def _add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="with --offline: sign what was shown")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """The keys that sign, with what notation is shown of each, and those of a tree that has to be
+    made."""
+
+    signers: list[Signer]
+    root_signers: list[Signer]
+    planners: list[list[Planner]]
+    now: dt.datetime
+
+
 def _sign(options: argparse.Namespace, settings: Settings) -> int:
     image = _registry_options.reference(options)
-    names = options.keys or [signers.DEFAULT_KEY]
+    names = [*(options.keys or [signers.DEFAULT_KEY]), *options.root_keys]
     with (
-        signers.opening([*names, *options.root_keys], options, settings) as opened,
+        signers.opening(lambda: _keys(options, settings), names, options, settings) as opened,
         _registry_options.open_client(options, image, settings, is_for_pushing=True) as client,
     ):
         looking = Beside(lambda: _look(options, client, image))
@@ -122,12 +134,12 @@ def _sign(options: argparse.Namespace, settings: Settings) -> int:
         if log is None and not options.no_log:
             print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
         keys = opened()
-        keys, root_keys = keys[: len(names)], keys[len(names) :]
-        signed = _sign_with_all(options, settings, client, (image, subject, log), keys)
+        signed = _sign_with_all(options, client, (image, subject, log), keys)
         wanted = image, subject.digest
-        tree = sign_tree.publish(options, settings, client, wanted, (keys, root_keys))
+        holders = keys.signers, keys.root_signers
+        tree = sign_tree.publish(options, settings, client, wanted, holders)
         if options.attest_scan:
-            attest.attest_scan(client, image, keys, options, settings)
+            attest.attest_scan(client, image, keys.signers, options, settings)
     if options.json:
         for one in signed:
             print(json.dumps(one | {"tree": sign_tree.document(tree)}))
@@ -148,25 +160,34 @@ def _look(
 
 def _sign_with_all(
     options: argparse.Namespace,
-    settings: Settings,
     client: RegistryClient,
     about: tuple[Reference, Fetched, FoundLog | None],
-    keys: list[Signer],
+    keys: _Keys,
 ) -> list[dict[str, object]]:
     """Sign with each key, and return what was done as JSON has it."""
     from seawall.cli import image_signatures
 
     image, subject, log = about
-    now = dt.datetime.now(dt.UTC)
-    plans = notation_signing.planners(keys, options, settings, now)
     entering = None if log is None else log.entering(image)
     origin = None if log is None else log.name
     signed = []
-    for key, planners in zip(keys, plans, strict=True):
+    for key, planners in zip(keys.signers, keys.planners, strict=True):
         done = image_signatures.sign_image(
-            client, image, subject, key, now, log=entering, planners=planners
+            client, image, subject, key, keys.now, log=entering, planners=planners
         )
         signed.append(document(image, key.public.key_id, done, origin))
         if not options.json:
             show(image, key.public.key_id, done, origin)
     return signed
+
+
+def _keys(options: argparse.Namespace, settings: Settings) -> _Keys:
+    names = options.keys or [signers.DEFAULT_KEY]
+    opened = signers.open_signers([*names, *options.root_keys], options, settings)
+    signing, now = opened[: len(names)], dt.datetime.now(dt.UTC)
+    return _Keys(
+        signers=signing,
+        root_signers=opened[len(names) :],
+        planners=notation_signing.planners(signing, options, settings, now),
+        now=now,
+    )

@@ -12,13 +12,15 @@ import argparse
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from seawall.cli._beside import Beside
 
 if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.trust.signing import Signer
+
+T = TypeVar("T")
 
 DEFAULT_KEY: Final = "seawall"
 URI_SCHEMES: Final = ("pkcs11:", "vault:")
@@ -56,24 +58,24 @@ def open_signers(
 
 @contextlib.contextmanager
 def opening(
-    keys: Sequence[str], options: argparse.Namespace, settings: Settings
-) -> Iterator[Callable[[], list[Signer]]]:
-    """Begin to open the keys, and give what waits for them: see `open_signers`.
+    call: Callable[[], T], keys: Sequence[str], options: argparse.Namespace, settings: Settings
+) -> Iterator[Callable[[], T]]:
+    """Begin with `call`, which opens the keys, and give what waits for its outcome.
 
     Guessing passphrases is made slow on purpose, so files are opened beside the caller's other
-    work. What asks a person or a device is opened at once. When that other work fails, a key that
-    does not open is told first.
+    work. What asks a person or a device is opened at once. When that other work fails, what is
+    wrong with a key is told first.
     """
     from seawall.core.errors import SeawallError
 
-    def open_all() -> list[Signer]:
-        return open_signers(keys, options, settings)
-
     if _is_quiet(keys, options, settings):
-        wait = Beside(open_all).wait
+        wait = Beside(call).wait
     else:
-        opened = open_all()
-        wait = opened.copy
+        opened = call()
+
+        def wait() -> T:
+            return opened
+
     try:
         yield wait
     except SeawallError:
