@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from seawall.core.limits import MIB
-from seawall.scan import python_metadata
 from seawall.scan.model import PackageType, Role
-from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
+from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses, python
 from seawall.scan.readers._content import MANIFEST, detail
 from seawall.scan.readers._zip import Archive
 
@@ -26,20 +25,20 @@ def read_archive(content: Content, path: str) -> tuple[Found, ...]:
     role = Role.BUNDLED if path.endswith(".whl") else Role.INSTALLED
     for member in archive.members:
         body = archive.read(member, MAX_METADATA_BYTES)
-        if (metadata := python_metadata.parse(body, member.name)) is not None:
+        if (metadata := python.parse(body, member.name)) is not None:
             return (_found(metadata, role, detail(member.name)),)
     raise Unreadable("it has no metadata of a Python distribution")
 
 
 def read_egg_folder(content: Content, path: str) -> tuple[Found, ...]:
     """Read the metadata in an unpacked egg."""
-    metadata = python_metadata.parse(bytes(content), path)
+    metadata = python.parse(bytes(content), path)
     if metadata is None:
         raise Unreadable("it says no valid name and version")
     return (_found(metadata, Role.INSTALLED, ""),)
 
 
-def _found(metadata: python_metadata.Metadata, role: Role, inside: str) -> Found:
+def _found(metadata: python.Metadata, role: Role, inside: str) -> Found:
     return Found(
         type=PackageType.PYPI,
         name=metadata.name,

@@ -12,6 +12,9 @@ from typing import Final
 
 import msgspec
 
+from seawall.scan.model import Evidence, PackageType
+from seawall.scan.readers import Content, Found, Reader, Unreadable
+
 MAX_HEADER_LINES: Final = 5_000
 MAX_LICENSES: Final = 10
 
@@ -22,6 +25,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,212}[A-Za-z0-9])?")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!~_-]{0,199}")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _FOLDER: Final = re.compile(r"(.+?)-([^-]+)(?:-py[0-9.]+.*)?\.(?:dist|egg)-info")
+_EVIDENCE: Final = (Evidence(kind="manifest"),)
 _FIELDS: Final = frozenset({"name", "version", "license", "license-expression", "classifier"})
 
 
@@ -31,6 +35,29 @@ class Metadata(msgspec.Struct, frozen=True):
     name: str
     version: str
     licenses: tuple[str, ...] = ()
+
+
+def is_metadata(path: str) -> bool:
+    """Tell whether a file at `path` describes an installed Python distribution."""
+    return path.endswith(
+        (".dist-info/METADATA", ".egg-info/PKG-INFO", "EGG-INFO/PKG-INFO", ".egg-info")
+    )
+
+
+def read(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the metadata file of one distribution. Raises Unreadable."""
+    metadata = parse(bytes(content), path)
+    if metadata is None:
+        raise Unreadable("no valid name and version")
+    return (
+        Found(
+            type=PackageType.PYPI,
+            name=metadata.name,
+            version=metadata.version,
+            licenses=metadata.licenses,
+            evidence=_EVIDENCE,
+        ),
+    )
 
 
 def normalise(name: str) -> str:
@@ -86,3 +113,14 @@ def _licenses(fields: dict[str, list[str]]) -> tuple[str, ...]:
 
 def _is_license(text: str) -> bool:
     return 0 < len(text) <= 100 and text.isprintable() and text not in ("UNKNOWN", "OSI Approved")
+
+
+READERS: Final = (
+    Reader(
+        format="Python distribution",
+        read=read,
+        names=frozenset({"METADATA", "PKG-INFO"}),
+        endings=(".egg-info",),
+        is_wanted=is_metadata,
+    ),
+)
