@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections
+import datetime as dt
 from collections.abc import Iterable
 
 import msgspec
 
+import seawall
+from seawall.core import clock
 from seawall.scan.model import Inventory, PackageType
 from seawall.scan.severity import Severity
 
@@ -43,6 +46,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return self.fixed_version != ""
 
 
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that somebody answers for: it stays in the report and counts for nothing."""
+
+    finding: Finding
+    status: str
+    """`not_affected` or `fixed` (VEX), or `waived`."""
+    reason: str
+    """The justification or statement, as it was given."""
+    author: str
+    """Who says so: the author of the VEX document, or the owner of the waiver."""
+    document: str = ""
+    """Digest of the VEX document; empty for a waiver."""
+    until: str = ""
+    """When it ends, RFC 3339; empty where it does not."""
+
+
 class FeedUsed(msgspec.Struct, frozen=True, kw_only=True):
     """The edition of a feed by which a report was judged."""
 
@@ -72,6 +91,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Components that no feed speaks about."""
     notices: tuple[str, ...] = ()
     """Why they were not judged."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """Findings that VEX or a waiver answers for; they are not among `findings`."""
+    unapplied: tuple[str, ...] = ()
+    """Why statements about this image did not apply."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +116,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fixable(self) -> int:
         return sum(self.fixable_by_severity.values())
+
+
+def unjudged(inventory: Inventory, *, digest: str, now: dt.datetime) -> Report:
+    """Return a report that says what is in an image and nothing about what is wrong with it."""
+    return Report(
+        digest=str(digest),
+        inventory=inventory,
+        findings=(),
+        scanned_at=clock.to_text(now),
+        feeds=(),
+        scanner_version=seawall.__version__,
+        is_partial=inventory.is_partial,
+        unjudged=len(inventory.components),
+        notices=("nothing was judged",),
+    )
 
 
 def summarise(report: Report) -> Summary:
