@@ -40,8 +40,9 @@ tar@4.4.8 validator@10.11.0 jsonwebtoken@8.5.1 request@2.88.0 gulp@4.0.2 eslint@
 
 COPIED = words("""
 nginx-core haproxy redis-tools memcached mariadb-client-core sqlite3 postgresql-15 lighttpd
-apache2-bin squid bind9 unbound dnsmasq-base dropbear-bin openssh-client openssl curl wget git gnupg busybox
-bash dash zsh vim nano less gawk mawk sed grep tar gzip bzip2 xz-utils zstd p7zip unzip rsync socat
+apache2-bin squid bind9 unbound dnsmasq-base dropbear-bin openssh-client openssl curl wget git gnupg
+busybox bash dash zsh vim nano less gawk mawk sed grep tar gzip bzip2 xz-utils zstd p7zip unzip
+rsync socat
 netcat-openbsd tcpdump nmap strace gdb perl-base python3.11-minimal ruby3.1 lua5.4 php8.2-cli nodejs
 tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsmagick ghostscript poppler-utils libtiff-tools jq
 libxml2-utils xsltproc exim4-daemon-light dovecot-core postfix samba-common-bin ntpsec chrony
