@@ -205,8 +205,15 @@ def own(coordinates: list[Coordinates], stem: str, fields: Mapping[str, str]) ->
     fits = [i for i, found in enumerate(coordinates) if _fits(found, stem)]
     if fits:
         return max(fits, key=lambda i: (len(coordinates[i].artifact), coordinates[i].version))
-    version = _version(fields, _file(stem))
-    meant = [i for i, found in enumerate(coordinates) if _is_meant(found, fields, version)]
+    file = _file(stem)
+    version = _version(fields, file)
+    meant = [
+        i
+        for i, found in enumerate(coordinates)
+        if _is_meant(found, fields, version)
+        # a shaded jar may have the manifest of what it shades
+        and (not file or _plain(found.version) == _plain(file[1]))
+    ]
     if len(meant) == 1:
         return meant[0]
     return 0 if len(coordinates) == 1 and not version else None
@@ -286,9 +293,9 @@ def _version(fields: Mapping[str, str], file: tuple[str, str] | None) -> str:
     artifact, named = file or ("", "")
     implementation = fields.get("implementation-version", "").partition(" ")[0]
     if _VERSION.fullmatch(implementation):
-        if not named or named == implementation or _is_titled(fields, artifact):
-            return implementation
-        return implementation if _plain(implementation) == _plain(named) else named
+        if named and _plain(implementation) == _plain(named):
+            return named  # as Maven has it; the manifest may add a zero
+        return implementation if not named or _is_titled(fields, artifact) else named
     bundle = fields.get("bundle-version", "")
     if named and (not bundle or bundle.split(".")[:2] == named.split(".")[:2]):
         return named

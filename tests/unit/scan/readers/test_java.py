@@ -89,6 +89,18 @@ def test_a_jar_that_shades_one_library_is_not_that_library() -> None:
     assert "com.google.inject@4.2.3" in found
 
 
+def test_a_shaded_jar_may_have_the_manifest_of_what_it_shades() -> None:
+    """As Hadoop's client has it."""
+    stated = manifest(
+        Implementation_Title="Apache Hadoop shaded Protobuf 3.7", Implementation_Version="1.1.1"
+    )
+    members = pom("org.apache.hadoop.thirdparty", "hadoop-shaded-protobuf_3_7", "1.1.1")
+    found = read("hadoop-client-runtime-3.3.1.jar", {MANIFEST: stated} | members)
+    assert Role.INSTALLED is found["hadoop-client-runtime@3.3.1"].role
+    shaded = found["org.apache.hadoop.thirdparty:hadoop-shaded-protobuf_3_7@1.1.1"]
+    assert Role.BUNDLED is shaded.role
+
+
 def test_no_group_is_guessed_from_a_file_name() -> None:
     found = read("commons-collections-3.2.1.jar", {"org/apache/Foo.class": CLASS})
     (item,) = found.values()
@@ -150,7 +162,7 @@ def test_a_scala_library_keeps_the_version_of_scala_in_its_name() -> None:
          "3.3.1"),
         ("scala-library-2.12.15.jar", {"Bundle_Version": "2.12.15.v20210914-VF-9"}, "2.12.15"),
         ("derby-10.14.2.0.jar", {"Bundle_Version": "10.14.2000000.1828579"}, "10.14.2.0"),
-        ("x-1.0.jar", {"Implementation_Version": "1.0.0", "Implementation_Title": "X"}, "1.0.0"),
+        ("x-1.0.jar", {"Implementation_Version": "1.0.0", "Implementation_Title": "X"}, "1.0"),
         ("x.jar", {"Implementation_Version": "2.1 (build 7)", "Implementation_Title": "x"}, "2.1"),
     ],
 )  # fmt: skip
