@@ -45,7 +45,13 @@ def _names(component: Component, distribution: Distribution | None) -> tuple[str
         case PackageType.MAVEN:
             group, colon, artifact = name.partition(":")
             return (group, artifact) if colon else ("", name)
-        case PackageType.NPM | PackageType.GOLANG | PackageType.COMPOSER:
+        case (
+            PackageType.NPM
+            | PackageType.GOLANG
+            | PackageType.COMPOSER
+            | PackageType.SWIFT
+            | PackageType.GENERIC
+        ):
             namespace, _, last = name.rpartition("/")
             return namespace, last
         case _ if component.type.is_system:

@@ -27,7 +27,7 @@ from seawall.scan.readers import (
     web_apps,
 )
 
-READERS: Final = (
+READERS: Final[tuple[Reader, ...]] = (
     *beam.READERS,
     *conda.READERS,
     *dotnet.READERS,

@@ -1,7 +1,7 @@
 """Python distributions in archives: eggs, which Python imports as they are, and wheels.
 
 A wheel is not importable where it lies; it is BUNDLED: `ensurepip` and Debian's `python-wheels`
-install from such files. An egg can also be a folder (`NAME.egg/EGG-INFO/PKG-INFO`).
+install from such files. An egg that is a folder is read by `python`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from seawall.core.limits import MIB
 from seawall.scan.model import PackageType, Role
-from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses, python
+from seawall.scan.readers import Content, Found, Reader, Unreadable, python
 from seawall.scan.readers._content import MANIFEST, detail
 from seawall.scan.readers._zip import Archive
 
@@ -30,14 +30,6 @@ def read_archive(content: Content, path: str) -> tuple[Found, ...]:
     raise Unreadable("it has no metadata of a Python distribution")
 
 
-def read_egg_folder(content: Content, path: str) -> tuple[Found, ...]:
-    """Read the metadata in an unpacked egg."""
-    metadata = python.parse(bytes(content), path)
-    if metadata is None:
-        raise Unreadable("it says no valid name and version")
-    return (_found(metadata, Role.INSTALLED, ""),)
-
-
 def _found(metadata: python.Metadata, role: Role, inside: str) -> Found:
     return Found(
         type=PackageType.PYPI,
@@ -46,7 +38,7 @@ def _found(metadata: python.Metadata, role: Role, inside: str) -> Found:
         role=role,
         inside=inside,
         evidence=MANIFEST,
-        licenses=_licenses.normalise(metadata.licenses),
+        licenses=metadata.licenses,
     )
 
 
@@ -61,12 +53,5 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_archive,
         endings=(".whl", ".egg"),
         max_bytes=MAX_BYTES,
-    ),
-    Reader(
-        format="Python egg folder",
-        read=read_egg_folder,
-        names=frozenset({"PKG-INFO"}),
-        is_wanted=lambda path: path.split("/")[-2:-1] == ["EGG-INFO"],
-        max_bytes=MAX_METADATA_BYTES,
     ),
 )

@@ -57,7 +57,7 @@ def test_refuses_what_has_no_valid_name_and_version(text: str) -> None:
             "License: BSD-3-Clause\nClassifier: License :: OSI Approved :: MIT License",
             ("BSD-3-Clause",),
         ),
-        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License", ("MIT License",)),
+        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License", ("MIT",)),
         ("License: " + "long text " * 50, ()),
         ("Classifier: License :: OSI Approved", ()),
     ],
