@@ -154,6 +154,12 @@ def test_a_replacement_of_one_version_leaves_the_others() -> None:
     assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
 
 
+@pytest.mark.parametrize("line", ["replace =>", "replace a.b/d =>", "replace => a.b/d v1.0.0"])
+def test_a_broken_replacement_replaces_nothing(line: str) -> None:
+    text = f"module a.b/c\nrequire d.e/f v1.0.0\n{line}\n".encode()
+    assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
+
+
 @pytest.mark.parametrize(
     ("name", "banner"),
     [
