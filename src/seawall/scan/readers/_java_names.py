@@ -171,6 +171,8 @@ def of_manifest(
     """Return what a jar without Maven's own words is; None when it does not say a version."""
     if (plugin := _of_plugin(fields)) is not None:
         return plugin
+    if (tomcat := _of_tomcat(fields, stem, has_folder)) is not None:
+        return tomcat
     if _SPEAKING.isdisjoint(fields):
         return None
     file = _file(stem)
@@ -263,6 +265,26 @@ def _fits(found: Coordinates, stem: str) -> bool:
         return False
     rest = stem[len(found.artifact) :]
     return rest == "" or (rest[0] in "-_." and rest[1:2].isdigit())
+
+
+def _of_tomcat(
+    fields: Mapping[str, str], stem: str, has_folder: Callable[[str], bool]
+) -> Coordinates | None:
+    """Read a jar of Tomcat's own distribution: `catalina.jar` is Maven's `tomcat-catalina`.
+
+    Its bundle name says which, since 2019; before that, the file's name.
+    """
+    if fields.get("implementation-title") != "Apache Tomcat" or not any(map(has_folder, _EE)):
+        return None
+    file = _file(stem)
+    name = _symbolic(fields).removeprefix("org.apache.") or (file[0] if file else stem)
+    artifact = name if name.startswith("tomcat-") else f"tomcat-{name}"
+    version = fields.get("implementation-version", "")
+    for pattern, _, _, group in _PATTERNS:
+        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact):
+            found = _checked(group, artifact, version)
+            return found and msgspec.structs.replace(found, proof="signature", confidence=0.9)
+    return None
 
 
 def _is_meant(found: Coordinates, fields: Mapping[str, str], version: str) -> bool:

@@ -130,6 +130,28 @@ def test_projects_that_build_without_maven(name: str, folder: str, expected: str
     assert expected == item.name
 
 
+@pytest.mark.parametrize(
+    ("name", "bundle", "expected"),
+    [
+        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
+        ("catalina.jar", "", "org.apache.tomcat:tomcat-catalina"),
+        ("tomcat9-coyote.jar", "org.apache.tomcat-coyote", "org.apache.tomcat:tomcat-coyote"),
+        ("a.jar", "org.apache.tomcat-embed-core", "org.apache.tomcat.embed:tomcat-embed-core"),
+    ],
+)
+def test_jars_of_tomcats_own_distribution(name: str, bundle: str, expected: str) -> None:
+    fields = {"Implementation_Title": "Apache Tomcat", "Implementation_Version": "9.0.50"}
+    stated = manifest(**fields, **({"Bundle_SymbolicName": bundle} if bundle else {}))
+    (item,) = read(name, {"org/apache/catalina/A.class": CLASS, MANIFEST: stated}).values()
+    assert (expected, "9.0.50") == (item.name, item.version)
+
+
+def test_the_commercial_runtime_has_a_name_of_its_own() -> None:
+    text = b'JAVA_VERSION="17.0.8"\nBUILD_TYPE="commercial"\nIMPLEMENTOR="Oracle Corporation"\n'
+    assert ["oracle-jdk"] == [item.name for item in java.read_release(text, "opt/jdk/release")]
+    assert () == java.read_release(b"ID=debian\n", "etc/release")
+
+
 def test_two_statements_of_a_manifest_make_a_group() -> None:
     stated = manifest(
         Implementation_Vendor_Id="com.fasterxml.jackson.core",
