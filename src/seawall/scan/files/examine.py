@@ -80,8 +80,10 @@ def examine(content: Content, path: str) -> Executable | None:
         return found
     found = _toolchains(content, program, _code(content, program, found))
     claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
-    code = elf.code_of(program) if isinstance(program, elf.Elf) else (0, 0)
-    summary = sketch.take(content, [code])
+    parts = [(0, len(content))]
+    if isinstance(program, elf.Elf):
+        parts = elf.texts_of(content, program)
+    summary = sketch.take(content, parts)
     return msgspec.structs.replace(found, claims=claims, sketch=summary)
 
 

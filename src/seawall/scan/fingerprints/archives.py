@@ -117,10 +117,14 @@ def _tar(packed: BinaryIO) -> Iterator[Member]:
     """Yield the files of a tar that may be packed with xz, gzip or zstd."""
     start = packed.read(6)
     packed.seek(0)
-    stream = cast("BinaryIO", lzma.LZMAFile(packed)) if start == _XZ else packed
+    stream = _unxz(packed) if start == _XZ else packed
     for entry in layers.walk(stream, media.OCI_LAYER, LIMITS):
         if entry.kind is Kind.FILE and 0 < entry.size <= MAX_FILE_BYTES:
             yield entry.path, entry.read(MAX_FILE_BYTES)
+
+
+def _unxz(packed: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", lzma.LZMAFile(packed))
 
 
 def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]:

@@ -119,7 +119,7 @@ def _payload(stream: BinaryIO) -> Iterator[bytes]:
     if start.startswith((b"BZh", b"\x5d\x00")):
         raise InvalidInputError("rpm payloads packed with bzip2 or lzma are not supported")
     if start == b"\xfd7zXZ\x00":
-        unpacked = cast("BinaryIO", lzma.LZMAFile(stream))
+        unpacked = cast("BinaryIO", lzma.LZMAFile(stream))  # noqa: SIM115 - closed with `stream`
         return compression.unpack(unpacked, Budget(LIMITS))
     return compression.unpack(stream, Budget(LIMITS))
 
