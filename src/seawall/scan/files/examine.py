@@ -24,6 +24,7 @@ from seawall.scan.files import (
     rust,
     signatures,
     sketch,
+    version_texts,
 )
 from seawall.scan.files.model import Executable, Format
 from seawall.scan.files.program import Program
@@ -177,7 +178,7 @@ def _toolchains(content: Content, program: Program, found: Executable) -> Execut
     functions = b""
     info = go.parse(content, program)
     if info is not None:
-        packages += go.found_in(info)
+        packages += go.found_in(info, version_texts.whole(content).values())
         functions = go_symbols.functions(content, program)
     else:
         for read in (rust.found_in, dotnet.bundled):
