@@ -138,25 +138,13 @@ bat : usr/bin/batcat : bat
 SOURCES = {
     "apache2": "httpd",
     "bind9": "bind",
-    "imagemagick": "imagemagick",
-    "php8.2": "php",
-    "php8.4": "php",
-    "php7.4": "php",
-    "lua5.4": "lua",
     "ksh93u+m": "ksh93",
     "exim4": "exim",
-    "python3.11": "python",
-    "python3.13": "python",
-    "python3.9": "python",
     "sqlite3": "sqlite",
-    "ruby3.1": "ruby",
-    "ruby3.3": "ruby",
     "gnutls28": "gnutls",
     "xz-utils": "xz",
     "libzstd": "zstd",
     "libpng1.6": "libpng",
-    "openjdk-17": "openjdk",
-    "openjdk-21": "openjdk",
     "stunnel4": "stunnel",
     "docker.io": "docker",
     "proftpd-dfsg": "proftpd",
@@ -166,6 +154,8 @@ SOURCES = {
     "rust-bat": "bat",
     "tiff": "libtiff",
     "golang-github-docker-docker": "docker",
+    "libgcrypt20": "libgcrypt",
+    "libpod": "podman",
 }
 CHANGES = ("as it is", "renamed", "stripped", "appended", "no build id")
 
@@ -218,10 +208,8 @@ def fetch(cache: Path, release: str, patterns: list[str]) -> None:
         (state / part).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
     sources = state / "sources.list"
-    sources.write_text(
-        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {own_mirror()} {release}"
-        " main\n"
-    )
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    sources.write_text(f"deb [signed-by={keyring}] {own_mirror()} {release} main\n")
     options = [
         f"-oDir::State={state}",
         f"-oDir::State::status={state}/status",
@@ -341,7 +329,7 @@ def answers(file: Executable, library: recognition.Library | None) -> set[tuple[
 
 
 def same(told: str, expected: str) -> bool:
-    """Compare upstream versions: one may have a part more than the other (`9.2p1`)."""
+    """Compare upstream versions; one may be longer than the other by a part (`9.2p1`)."""
     if not told:
         return False
     first, second = (

@@ -31,6 +31,7 @@ _PF_X: Final = 1
 _SHT_SYMTAB, _SHT_NOTE, _SHT_NOBITS = 2, 7, 8
 _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 10, 14, 15, 29
 _DT_FLAGS_1, _DF_1_PIE = 0x6FFFFFFB, 0x08000000
+_TEXT_SECTIONS: Final = frozenset({".rodata", ".dynstr", ".data"})
 _KINDS: Final = {1: "object", 2: "program", 3: "library", 4: "core"}
 _MACHINES: Final = {
     3: "386",
@@ -226,6 +227,23 @@ def code_of(elf: Elf) -> tuple[int, int]:
         if part.type == _PT_LOAD and part.flags & _PF_X and part.size:
             return part.offset, part.size
     return 0, 0
+
+
+def texts_of(content: Content, elf: Elf) -> list[tuple[int, int]]:
+    """Return offset and size of the parts that hold texts, ascending.
+
+    By the names of sections; without section headers, everything but the machine code.
+    """
+    parts = [
+        (part.offset, part.size)
+        for part in elf.sections
+        if part.size and (part.name in _TEXT_SECTIONS or part.name.startswith(".rodata."))
+    ]
+    if parts:
+        return sorted(parts)
+    offset, size = code_of(elf)
+    end = offset + size
+    return [(0, offset), (end, len(content) - end)]
 
 
 def end_of(content: Content, elf: Elf) -> int:

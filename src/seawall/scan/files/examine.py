@@ -24,6 +24,7 @@ from seawall.scan.files import (
     rust,
     signatures,
     sketch,
+    version_texts,
 )
 from seawall.scan.files.model import Executable, Format
 from seawall.scan.files.program import Program
@@ -80,8 +81,10 @@ def examine(content: Content, path: str) -> Executable | None:
         return found
     found = _toolchains(content, program, _code(content, program, found))
     claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
-    code = elf.code_of(program) if isinstance(program, elf.Elf) else (0, 0)
-    summary = sketch.take(content, [code])
+    parts = [(0, len(content))]
+    if isinstance(program, elf.Elf):
+        parts = elf.texts_of(content, program)
+    summary = sketch.take(content, parts)
     return msgspec.structs.replace(found, claims=claims, sketch=summary)
 
 
@@ -175,7 +178,7 @@ def _toolchains(content: Content, program: Program, found: Executable) -> Execut
     functions = b""
     info = go.parse(content, program)
     if info is not None:
-        packages += go.found_in(info)
+        packages += go.found_in(info, version_texts.whole(content).values())
         functions = go_symbols.functions(content, program)
     else:
         for read in (rust.found_in, dotnet.bundled):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -30,6 +30,8 @@ _FLAG: Final = re.compile(
     r"""-X[ =]["']?([\w./%@~-]{1,300}?)\.(\w*[vV]ersion\w*|\w*[tT]ag|\w*[rR]elease)=["']?"""
     r"""v?(\d+\.\d+(?:\.\d+)*(?:[-+.~][\w.+~-]{1,64})?)(?=["'\s\\]|$)"""
 )
+_WHOLE: Final = re.compile(rb"v?(\d{1,4}\.\d{1,4}\.\d{1,6})(?:[-+~][0-9A-Za-z.+~-]*)?")
+_HOSTS_OF_THREE: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"})
 _NAMES: Final = ("version", "gitversion", "appversion", "buildversion", "tag", "release")
 _TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z")
 _REVISION: Final = re.compile(r"[0-9a-f]{12,64}")
@@ -66,25 +68,43 @@ def parse(content: Content, program: Program) -> BuildInfo | None:
     return None
 
 
-def found_in(info: BuildInfo) -> tuple[Found, ...]:
-    """Return the packages: the main module, everything linked in, and the standard library."""
+def found_in(info: BuildInfo, strings: Iterable[bytes] = ()) -> tuple[Found, ...]:
+    """Return the packages: the main module, everything linked in, and the standard library.
+
+    `strings` are whole strings of the file that begin like a version: where the record tells no
+    version of the main module, the only one among them is taken for it, with less confidence.
+    """
     where = Evidence(kind="build-info", detail=f".go.buildinfo at {info.offset}")
     found = []
     if (version := _TOOLCHAIN.match(info.toolchain.removeprefix("devel "))) is not None:
         found.append(_found("stdlib", version[1], Role.BUNDLED, where))
-    if info.main is not None:
-        version_text, kind = main_version(info)
-        how = (
-            where
-            if kind == "mod"
-            else Evidence(kind="build-info", detail=f"version from {kind}", confidence=0.8)
-        )
-        found.append(_found(info.main.path, version_text, Role.INSTALLED, how))
+    name = info.main.path if info.main else module_of(info.package)
+    if name:
+        version_text, source = main_version(info)
+        if not version_text:
+            version_text, source = _only_version(strings), "text"
+        is_record = source == "mod" and info.main is not None
+        how = where if is_record else _inferred(source)
+        found.append(_found(name, version_text, Role.INSTALLED, how))
     for module in info.modules:
         detail = f"{where.detail}, replaces {module.replaces}" if module.replaces else where.detail
         how = Evidence(kind="build-info", detail=clean(detail))
         found.append(_found(module.path, module.version, Role.BUNDLED, how))
     return tuple(found)
+
+
+def module_of(package: str) -> str:
+    """Return the module of a main package by the habits of its host; empty when they say nothing.
+
+    Programs that were built without modules name their package alone.
+    """
+    parts = package.split("/")
+    if len(parts) < 3 or "." not in parts[0] or not all(parts):
+        return ""
+    if parts[0] in _HOSTS_OF_THREE:
+        count = 4 if len(parts) > 3 and re.fullmatch(r"v[2-9]\d?", parts[3]) else 3
+        return "/".join(parts[:count])
+    return package.partition("/cmd/")[0]
 
 
 def main_version(info: BuildInfo) -> tuple[str, str]:
@@ -105,13 +125,24 @@ def main_version(info: BuildInfo) -> tuple[str, str]:
     return "", "mod"
 
 
+def _only_version(strings: Iterable[bytes]) -> str:
+    versions = {match[1] for text in strings if (match := _WHOLE.fullmatch(text))}
+    return f"v{versions.pop().decode('ascii')}" if len(versions) == 1 else ""
+
+
+def _inferred(source: str) -> Evidence:
+    kind = "signature" if source == "text" else "build-info"
+    confidence = {"ldflags": 0.8, "vcs": 0.8}.get(source, 0.6)
+    return Evidence(kind=kind, detail=f"version from {source}", confidence=confidence)
+
+
 def _flagged(info: BuildInfo) -> str | None:
     """Return the version that a linker flag sets; of several, the main package's or module's own.
 
     A flag that names another module's variable says nothing about this one.
     """
     flags = info.settings.get("-ldflags", "")
-    path = info.main.path if info.main else ""
+    path = info.main.path if info.main else module_of(info.package)
     best: tuple[int, str] | None = None
     for package, name, version in _FLAG.findall(flags):
         if package != "main" and not (path and f"{package}/".startswith(f"{path}/")):

@@ -31,7 +31,6 @@ _BIG: Final = re.compile(rb"\xff\xff\xff[\xfa\xfb\xf0\xf1]\x00\x00[\x01\x02\x04]
 _FIELDS: Final = {0xF0: 3, 0xF1: 3, 0xFA: 2}
 """Words between the first 8 bytes and the offset of the names, by the magic's odd byte."""
 
-_RECEIVER: Final = re.compile(r"\(\*?([^()]*)\)")
 _TYPE_ARGUMENTS: Final = re.compile(r"\[[^\[\]]*\]")
 
 
@@ -73,12 +72,14 @@ def _plain(raw: bytes) -> str:
     """Return the name as advisories spell it: `net/http.Server.Serve`; empty for closures."""
     if not raw or len(raw) > 512 or raw.startswith((b"type:", b"type..", b"go:", b"go.")):
         return ""
+    if b".func" in raw or raw.endswith(b"-fm"):
+        return ""
     name = raw.decode("utf-8", "replace")
     while "[" in name and (shorter := _TYPE_ARGUMENTS.sub("", name)) != name:
         name = shorter
-    if ".func" in name or name.endswith("-fm"):
-        return ""
-    return _RECEIVER.sub(r"\1", unquote(name))
+    if "%" in name:
+        name = unquote(name)
+    return name.replace("(*", "").replace("(", "").replace(")", "") if "(" in name else name
 
 
 def _tables(content: Content, program: Program) -> Iterator[int]:

@@ -8,10 +8,11 @@ kept depends on the text alone, so two summaries can be compared below the small
 
 from __future__ import annotations
 
+import heapq
 import re
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from seawall.core.limits import MIB
@@ -19,29 +20,26 @@ from seawall.scan.files import version_texts
 from seawall.scan.files.model import Sketch
 from seawall.scan.readers import Content
 
-MIN_TEXT: Final = 8
 MAX_HASHES: Final = 4_096
 MIN_HASHES: Final = 12
 """A file with fewer texts is not known by them."""
 
 _LONG: Final = 200
 _DIGITS: Final = b"0123456789"
-_PRINTABLE: Final = bytes(code if 0x20 <= code < 0x7F else 0 for code in range(256))
+_TEXT: Final = re.compile(rb"[ -~]{8,}")
 _WORDS: Final = re.compile(rb"[A-Za-z_]{8,64}")
 _CHUNK: Final = 32 * MIB
 
 
-def take(content: Content, leave_out: Sequence[tuple[int, int]] = ()) -> Sketch | None:
-    """Return the summary; None when there are too few texts.
-
-    `leave_out` are ranges (offset, size), ascending, that hold machine code.
-    """
+def take(content: Content, parts: Sequence[tuple[int, int]]) -> Sketch | None:
+    """Return the summary of what stands in `parts` (offset, size); None for too few texts."""
     hashes: set[int] = set()
-    for chunk in _chunks(content, leave_out):
-        hashes |= hashes_of(chunk)
+    for offset, size in parts:
+        for start in range(offset, offset + size, _CHUNK):
+            hashes |= hashes_of(content[start : min(start + _CHUNK, offset + size)])
     if len(hashes) < MIN_HASHES:
         return None
-    kept = array("I", sorted(hashes)[:MAX_HASHES])
+    kept = array("I", heapq.nsmallest(MAX_HASHES, hashes))
     return Sketch(
         total=len(hashes), hashes=kept.tobytes(), versions=version_texts.in_context(content)
     )
@@ -49,23 +47,9 @@ def take(content: Content, leave_out: Sequence[tuple[int, int]] = ()) -> Sketch 
 
 def hashes_of(chunk: bytes) -> set[int]:
     """Return the hashes of all texts in `chunk`; long runs count by their words."""
-    texts = set(chunk.translate(_PRINTABLE, _DIGITS).split(b"\0"))
-    found: set[int] = set()
+    texts = set(_TEXT.findall(chunk.translate(None, _DIGITS)))
+    found = {zlib.crc32(text) for text in texts if len(text) <= _LONG}
     for text in texts:
-        if len(text) < MIN_TEXT:
-            continue
-        if len(text) <= _LONG:
-            found.add(zlib.crc32(text))
-        else:
+        if len(text) > _LONG:
             found.update(map(zlib.crc32, _WORDS.findall(text)))
     return found
-
-
-def _chunks(content: Content, leave_out: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-    start = 0
-    for offset, size in (*leave_out, (len(content), 0)):
-        while start < offset:
-            end = min(offset, start + _CHUNK)
-            yield content[start:end]
-            start = end
-        start = max(start, offset + size)

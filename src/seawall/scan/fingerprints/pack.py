@@ -11,6 +11,7 @@ kept that fewest other products share; what many share says nothing and is left 
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -38,6 +39,9 @@ MAX_PLACES: Final = 8
 """Places of the version kept of one file."""
 
 
+_VERSIONED: Final = re.compile(r"(.*[a-z])-?(\d+(?:\.\d+)*)")
+
+
 class LearnedPackage(msgspec.Struct, frozen=True, kw_only=True):
     """A package whose files were learned; the fields mean what those of `Component` mean."""
 
@@ -52,8 +56,15 @@ class LearnedPackage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def product(self) -> str:
-        """What the software is called by those who make it: the source package."""
-        return self.source_name or self.name
+        """What the software is called by those who make it.
+
+        The source package, without a version in its name that is also the version's beginning
+        (`postgresql-15`, `ruby3.1`), so that releases of one product are one.
+        """
+        name = self.source_name or self.name
+        match = _VERSIONED.fullmatch(name)
+        is_version = match and f"{upstream_version(self)}.".startswith(f"{match[2]}.")
+        return match[1] if match and is_version else name
 
 
 class LearnedFile(msgspec.Struct, frozen=True, kw_only=True):
