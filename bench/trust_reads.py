@@ -20,7 +20,6 @@ import json
 import os
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,12 +35,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from seawall.core.clock import SystemClock
-from seawall.testing import installations
-from seawall.testing.certificates import Authority, KeyPair
+from seawall.core.strictjson import Json
+from seawall.testing import installations, stock_notary
+from seawall.testing.certificates import KeyPair
 from seawall.testing.notary_doors import BOUNDARY, multipart
 from seawall.testing.publishing import Publisher
-from seawall.testing.registry_server import free_port
-from seawall.testing.trusting import CLIENTS
 from seawall.trust import signing
 from seawall.trust.server_keys import HELD_ROLES
 from seawall.trust.tuf import keys
@@ -142,43 +140,11 @@ async def read_chunks(reader: asyncio.StreamReader) -> None:
 
 @contextlib.contextmanager
 def notary_server(directory: Path) -> Iterator[Server]:
-    authority, port = Authority(directory), free_port()
-    pair = authority.issue("localhost")
-    address = f"localhost:{port}"
-    settings = {
-        "server": {
-            "http_addr": f"127.0.0.1:{port}",
-            "tls_cert_file": str(pair.certificate),
-            "tls_key_file": str(pair.key),
-        },
-        "auth": {
-            "type": "token",
-            "options": {
-                "realm": f"https://{address}/token",
-                "service": SERVICE,
-                "issuer": ISSUER,
-                "rootcertbundle": str(authority.certificate),
-            },
-        },
-        "trust_service": {"type": "local"},
-        "logging": {"level": "error"},
-        "storage": {"backend": "memory"},
-    }
-    config = directory / "config.json"
-    config.write_text(json.dumps(settings))
-    process = subprocess.Popen(
-        [str(CLIENTS / "notary-server"), f"-config={config}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    tls = ssl.create_default_context(cafile=str(authority.certificate))
-    headers = {"Authorization": f"Bearer {made_token(f'{address}/{NAME}', pair)}"}
-    try:
-        wait_answering(address, tls)
-        yield Server("notary-server", address, process.pid, headers, tls)
-    finally:
-        process.terminate()
-        process.wait(30)
+    tokens: dict[str, Json] = {"realm": "https://x/token", "service": SERVICE, "issuer": ISSUER}
+    with stock_notary.running(directory, tokens=tokens) as running:
+        tls = ssl.create_default_context(cafile=str(running.ca))
+        headers = {"Authorization": f"Bearer {made_token(f'{running.host}/{NAME}', running.pair)}"}
+        yield Server("notary-server", running.host, running.pid, headers, tls)
 
 
 def made_token(name: str, issuer: KeyPair) -> str:
@@ -245,18 +211,6 @@ def words_of(process: Path) -> set[str]:
     return set()
 
 
-def wait_answering(address: str, tls: ssl.SSLContext) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"https://{address}/_notary_server/health", context=tls):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
 def run_round(server: Server) -> None:
     server.rate("timestamp", "timestamp.json")
     timestamp = json.loads(server.call("GET", "timestamp.json"))
@@ -271,7 +225,7 @@ def hex_of(meta: dict[str, dict[str, str]]) -> str:
 
 
 def why_not() -> str | None:
-    if (CLIENTS / "notary-server").exists():
+    if stock_notary.PROGRAM.exists():
         return None
     return "needs notary-server: tools/clients.sh .cache/clients notary-server"
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from seawall.cli.main import main
+from seawall.cli.main import program
 
-sys.exit(main())
+sys.exit(program())

@@ -118,6 +118,13 @@ def test_refuses_a_certificate_that_a_client_signed_with_its_own(house: House) -
     house.refuses(child.issue_for_client("alice", HOUR).certificate)
 
 
+def test_refuses_a_version_that_x509_does_not_know(house: House) -> None:
+    der = house.pair.certificate.public_bytes(Encoding.DER)
+    version = bytes.fromhex("a003020102")
+    assert version in der
+    house.refuses(der.replace(version, bytes.fromhex("a003020103"), 1))
+
+
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_refuses_a_certificate_with_one_byte_changed(house: House, data: st.DataObject) -> None:

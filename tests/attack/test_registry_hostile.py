@@ -7,6 +7,7 @@ import json
 import subprocess
 
 import pytest
+import sqlalchemy as sa
 
 from seawall import audit
 from seawall.blobs.filesystem import FilesystemBlobs
@@ -229,7 +230,8 @@ async def test_refuses_to_serve_a_changed_manifest(door, database):
     await door.push("a", IMAGE, "v1")
     await door.request("GET", "/v2/a/manifests/v1")
     with database.write() as connection:
-        connection.exec_driver_sql("UPDATE manifest SET content = CAST(content || ' ' AS BLOB)")
+        changed = {"content": IMAGE.manifest + b" "}
+        connection.execute(sa.text("UPDATE manifest SET content = :content"), changed)
     assert 404 == (await door.request("GET", "/v2/a/manifests/v1")).status
     await door.push("a", IMAGE, "v1")
     assert IMAGE.manifest == (await door.request("GET", "/v2/a/manifests/v1")).body

@@ -16,7 +16,7 @@ from seawall.cli import own_trees
 from seawall.cli.own_trees import Site
 from seawall.cli.registry_client import RegistryClient
 from seawall.cli.trees_client import TreesClient
-from seawall.testing import docker_registry, images, notary_server, running, signatures, trusting
+from seawall.testing import docker_registry, images, running, signatures, stock_notary, trusting
 from seawall.testing.trusting import PHRASE, Done
 from seawall.trust.tuf.names import TARGETS, Gun
 
@@ -83,12 +83,11 @@ def place(need: Callable[..., None], tmp_path_factory: pytest.TempPathFactory) -
         if not (trusting.CLIENTS / program).exists():
             pytest.skip(f"needs the program {program}, and it is not here: tools/clients.sh")
     home = tmp_path_factory.mktemp("stock")
-    server = trusting.CLIENTS / "notary-server"
     with (
         docker_registry.running(home / "registry") as registry,
-        notary_server.running(server, home / "server") as trust,
+        stock_notary.running(home / "server", has_tls=False) as trust,
     ):
-        yield Place(registry=registry, server=trust, home=home)
+        yield Place(registry=registry, server=trust.host, home=home)
 
 
 def test_notary_reads_what_seawall_publishes_on_a_stock_server(place: Place) -> None:

@@ -203,8 +203,6 @@ def _write(
 
 
 def _attest_on_token(options: argparse.Namespace, settings: Settings, roots: bytes) -> Attestation:
-    from cryptography import x509
-
     from seawall.cli import token_access
     from seawall.trust.tokens import attestation
     from seawall.trust.tokens import uri as uris
@@ -214,7 +212,7 @@ def _attest_on_token(options: argparse.Namespace, settings: Settings, roots: byt
     ask = token_access.ask_pin(uri.pin_file or options.pin_file, option="--pin-file")
     key = tokens.open_key(uri, ask_pin=ask)
     given = attestation.for_key(tokens.certificates(uri), key.public)
-    known = x509.load_pem_x509_certificates(roots)
+    known = attestation.parse_roots(roots)
     return attestation.prove(given, known, now=dt.datetime.now(dt.UTC))
 
 

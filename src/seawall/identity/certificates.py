@@ -173,7 +173,7 @@ def _parse(certificate_der: bytes) -> x509.Certificate:
         raise InvalidCredentialsError(_INVALID)
     try:
         return x509.load_der_x509_certificate(certificate_der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise InvalidCredentialsError(_INVALID) from error
 
 

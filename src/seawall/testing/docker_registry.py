@@ -6,17 +6,14 @@ It keeps everything, asks for nothing, and so stands for "another registry" in t
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from seawall.testing import programs
 from seawall.testing.registry_server import free_port
 
 PROGRAM: Final = "docker-registry"
-START_SECONDS: Final = 15.0
 
 _CONFIGURATION: Final = """
 version: 0.1
@@ -32,25 +29,5 @@ def running(home: Path) -> Iterator[str]:
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     (home / "conf.yml").write_text(_CONFIGURATION.format(root=home / "data", port=port))
-    process = subprocess.Popen(
-        [PROGRAM, "serve", "conf.yml"],
-        cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(port)
+    with programs.serving(PROGRAM, "serve", "conf.yml", home=home, port=port):
         yield f"localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)

@@ -78,7 +78,12 @@ def verify(certificates: bytes, roots: bytes, *, now: dt.datetime) -> Attestatio
 
     Raises InvalidInputError for what does not parse, AttestationError for what proves nothing.
     """
-    return prove(_parse(certificates, "attestation"), _parse(roots, "roots"), now=now)
+    return prove(_parse(certificates, "attestation"), parse_roots(roots), now=now)
+
+
+def parse_roots(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates of makers of devices. Raises InvalidInputError."""
+    return _parse(pem, "roots")
 
 
 def prove(

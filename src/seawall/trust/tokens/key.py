@@ -226,7 +226,7 @@ def parse_certificate(certificate: bytes) -> PublicKey:
     """Return the key of a certificate in DER. Raises KeyFormatError unless it is P-256."""
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise KeyFormatError("the token's certificate does not parse") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyFormatError("the token's key is not an ECDSA P-256 key")

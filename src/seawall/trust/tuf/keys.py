@@ -42,6 +42,8 @@ RSA_BITS_MAX: Final = 8192
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _SPKI: Final = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
+_UNPARSABLE: Final = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+
 _Verifier: TypeAlias = "ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey"
 
 
@@ -152,7 +154,7 @@ def of_certificate(der: bytes) -> TufKey:
     try:
         certificate = x509.load_der_x509_certificate(der)
         is_rsa = isinstance(certificate.public_key(), rsa.RSAPublicKey)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNPARSABLE as error:
         raise KeyFormatError("the certificate does not parse") from error
     kind = KeyType.RSA_X509 if is_rsa else KeyType.ECDSA_X509
     return of(kind, certificate.public_bytes(serialization.Encoding.PEM))
@@ -181,7 +183,7 @@ def _canonical_id(verifier: _Verifier, key_id: str) -> str:
 def _certificates(public: bytes) -> tuple[x509.Certificate, ...]:
     try:
         found = x509.load_pem_x509_certificates(public)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNPARSABLE as error:
         raise KeyFormatError("an x509 key holds no certificate in PEM") from error
     if len(found) > CERTIFICATES_MAX:
         raise KeyFormatError(f"an x509 key of {len(found)} certificates")

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from seawall.scan.files import elf, examine, macho, pe
 from seawall.scan.files.model import Format
-from seawall.testing import programs
+from seawall.testing import executables
 
 
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_elf_tells_who_linked_it_and_what_it_loads(bits: int, order: str) -> None:
-    content = programs.elf(
+    content = executables.elf(
         {".text": b"\x90" * 100},
         bits=bits,
         order=order,
@@ -39,7 +39,7 @@ def test_elf_tells_who_linked_it_and_what_it_loads(bits: int, order: str) -> Non
 
 
 def test_elf_without_section_headers_is_read_by_its_segments() -> None:
-    content = programs.elf(
+    content = executables.elf(
         {".text": b"\x90" * 100}, build_id=b"\x01" * 20, needed=["libz.so.1"],
         has_section_headers=False,
     )  # fmt: skip
@@ -49,13 +49,13 @@ def test_elf_without_section_headers_is_read_by_its_segments() -> None:
 
 
 def test_a_symbol_table_means_not_stripped() -> None:
-    found = elf.parse(programs.elf(has_symbols=True))
+    found = elf.parse(executables.elf(has_symbols=True))
     assert found is not None
     assert not found.is_stripped
 
 
 def test_appended_bytes_are_counted_and_change_neither_build_id_nor_code() -> None:
-    content = programs.elf({".text": b"\x90" * 600}, build_id=b"\x01" * 20)
+    content = executables.elf({".text": b"\x90" * 600}, build_id=b"\x01" * 20)
     plain, longer = (examine.examine(each, "x") for each in (content, content + b"more"))
     assert plain is not None
     assert longer is not None
@@ -65,7 +65,7 @@ def test_appended_bytes_are_counted_and_change_neither_build_id_nor_code() -> No
 
 
 def test_upx_is_named() -> None:
-    found = examine.outline(programs.elf({".x": b"UPX!"}))
+    found = examine.outline(executables.elf({".x": b"UPX!"}))
     assert found is not None
     assert "upx" == found.packed_by
 
@@ -162,8 +162,8 @@ def test_a_mach_o_file_tells_id_and_libraries() -> None:
 
 
 SAMPLES = [
-    programs.elf({".text": b"x" * 64}, build_id=b"1" * 20, needed=["a"], soname="b"),
-    programs.elf({".x": b"y"}, bits=32, order=">", package_note=b"{}"),
+    executables.elf({".text": b"x" * 64}, build_id=b"1" * 20, needed=["a"], soname="b"),
+    executables.elf({".x": b"y"}, bits=32, order=">", package_note=b"{}"),
     assembly("1.0.0"),
     b"\xcf\xfa\xed\xfe" + struct.pack("<7I", 7, 0, 2, 1, 72, 0, 0) + struct.pack("<II", 0x19, 72)
     + bytes(64),

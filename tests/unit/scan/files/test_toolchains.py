@@ -13,13 +13,13 @@ from seawall.scan.files import dotnet, elf, examine, go, go_symbols, rust
 from seawall.scan.files.model import Executable
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Found
-from seawall.testing import programs
+from seawall.testing import executables
 
 MAIN = "path\tgithub.com/acme/tool/cmd/tool"
 
 
 def go_program(lines: list[str], toolchain: str = "go1.22.3") -> bytes:
-    return programs.elf({".go.buildinfo": programs.go_build_info(toolchain, lines)})
+    return executables.elf({".go.buildinfo": executables.go_build_info(toolchain, lines)})
 
 
 def examined(content: bytes) -> Executable:
@@ -96,20 +96,20 @@ def test_go_records_behind_pointers_are_read(bits: int, word: str) -> None:
         head = b"\xff Go buildinf:" + bytes((size, 0)) + pointers
         return head.ljust(32, b"\0") + heads + version + info
 
-    content = programs.elf({".go.buildinfo": record(0)}, bits=bits)
+    content = executables.elf({".go.buildinfo": record(0)}, bits=bits)
     parsed = elf.parse(content)
     assert parsed is not None
     section = parsed.section(".go.buildinfo")
     assert section is not None
-    content = programs.elf({".go.buildinfo": record(programs.BASE + section.offset)}, bits=bits)
+    content = executables.elf({".go.buildinfo": record(executables.BASE + section.offset)}, bits=bits)
     found = go.parse(content, parsed)
     assert found is not None
     assert ("go1.15.9", "github.com/acme/tool/cmd/tool") == (found.toolchain, found.package)
 
 
 def test_a_go_record_is_found_without_section_headers() -> None:
-    content = programs.elf(
-        {".go.buildinfo": programs.go_build_info("go1.21.0", [MAIN])}, has_section_headers=False
+    content = executables.elf(
+        {".go.buildinfo": executables.go_build_info("go1.21.0", [MAIN])}, has_section_headers=False
     )
     assert ("stdlib", "1.21.0") in packages(content)
 
@@ -117,8 +117,8 @@ def test_a_go_record_is_found_without_section_headers() -> None:
 def test_functions_of_a_go_program_are_known_as_advisories_spell_them() -> None:
     names = ["net/http.(*Server).Serve", "net/http.Header.Add", "gopkg.in/yaml%2ev3.Unmarshal",
              "x.org/a.Map[go.shape.int]", "main.main.func1"]  # fmt: skip
-    info = programs.go_build_info("go1.22.3", [MAIN])
-    content = programs.elf({".go.buildinfo": info, ".gopclntab": programs.go_line_table(names)})
+    info = executables.go_build_info("go1.22.3", [MAIN])
+    content = executables.elf({".go.buildinfo": info, ".gopclntab": executables.go_line_table(names)})
     kept = examined(content).go_functions
     assert go_symbols.holds(kept, "net/http", "Server.Serve")
     assert go_symbols.holds(kept, "net/http", "Header.Add")
@@ -138,13 +138,13 @@ def test_crates_of_cargo_auditable_are_listed_without_build_tools() -> None:
         {"name": "serde", "version": "1.0.1", "source": "registry"},
         {"name": "cc", "version": "1.0.0", "source": "registry", "kind": "build"},
     ]
-    content = programs.elf({".dep-v0": programs.crates(listed)})
+    content = executables.elf({".dep-v0": executables.crates(listed)})
     assert [("app", "1.0.0"), ("serde", "1.0.1")] == packages(content)
 
 
 def test_crates_are_read_from_the_paths_of_panic_messages() -> None:
     text = b"/rustc/abc/library/std/src/x.rs/root/.cargo/registry/src/github.com-1ec/serde_json-1.0.85/src/de.rs"
-    found = examined(programs.elf({".rodata": text})).found
+    found = examined(executables.elf({".rodata": text})).found
     assert [(PackageType.CARGO, "serde_json", "1.0.85", Role.BUNDLED)] == [
         (each.type, each.name, each.version, each.role) for each in found
     ]
@@ -152,22 +152,22 @@ def test_crates_are_read_from_the_paths_of_panic_messages() -> None:
 
 
 def test_a_damaged_list_of_crates_is_told_and_the_rest_stands() -> None:
-    found = examined(programs.elf({".dep-v0": b"not zlib"}, build_id=b"1" * 20))
+    found = examined(executables.elf({".dep-v0": b"not zlib"}, build_id=b"1" * 20))
     assert "31" * 20 == found.build_id
     assert len(found.troubles) == 1
 
 
 def test_the_list_of_crates_does_not_unpack_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rust, "MAX_LIST_BYTES", 1_000)
-    bomb = programs.crates([{"name": "x" * 100_000, "version": "1"}])
-    assert () == examined(programs.elf({".dep-v0": bomb})).found
+    bomb = executables.crates([{"name": "x" * 100_000, "version": "1"}])
+    assert () == examined(executables.elf({".dep-v0": bomb})).found
 
 
 def test_packages_of_a_dotnet_bundle_are_listed() -> None:
     deps = {"libraries": {"App/1.0.0": {"type": "project"}, "Json/13.0.1": {"type": "package"},
                           "Ref/1": {"type": "reference"}}}  # fmt: skip
     raw = json.dumps(deps).encode()
-    body = programs.elf({".data": bytes(8) + dotnet._MARKER}) + raw
+    body = executables.elf({".data": bytes(8) + dotnet._MARKER}) + raw
     start = len(body) - len(raw)
     header = struct.pack("<IIi", 6, 0, 1) + b"\x04abcd" + struct.pack("<QQ", start, len(raw))
     content = bytearray(body + header + bytes(64))
@@ -178,7 +178,7 @@ def test_packages_of_a_dotnet_bundle_are_listed() -> None:
 
 def test_a_package_note_names_the_package() -> None:
     note = {"type": "rpm", "name": "systemd", "version": "252-1", "os": "fedora", "osVersion": "37"}
-    found = examined(programs.elf(package_note=json.dumps(note).encode()))
+    found = examined(executables.elf(package_note=json.dumps(note).encode()))
     assert found.note is not None
     expected = (PackageType.RPM, "systemd", "252-1", "fedora 37")
     first: Found = found.found[0]
@@ -190,12 +190,12 @@ def test_any_bytes_in_the_sections_of_toolchains_are_read(content: bytes) -> Non
     info = b"\xff Go buildinf:" + content
     for section in (".go.buildinfo", ".dep-v0", ".note.package", ".gopclntab", ".data"):
         parts = {section: info if section.startswith(".go.b") else content}
-        examine.outline(programs.elf(parts))
-        header = elf.parse(programs.elf(parts))
+        examine.outline(executables.elf(parts))
+        header = elf.parse(executables.elf(parts))
         assert header is not None
-        go.parse(programs.elf(parts), header)
+        go.parse(executables.elf(parts), header)
         go_symbols.functions(
-            programs.elf({".gopclntab": b"\xf1\xff\xff\xff\0\0\x01\x08" + content}), header
+            executables.elf({".gopclntab": b"\xf1\xff\xff\xff\0\0\x01\x08" + content}), header
         )
 
 

@@ -140,6 +140,20 @@ def test_refuses_what_is_no_key(value):
         keys.parse(value)
 
 
+def test_refuses_a_certificate_of_a_version_that_x509_does_not_know():
+    der = build.root_certificate(new_key(), GUN, NOW)
+    version = bytes.fromhex("a003020102")
+    assert version in der
+    wrong = der.replace(version, bytes.fromhex("a003020103"), 1)
+    with pytest.raises(KeyFormatError):
+        keys.of_certificate(wrong)
+    body = base64.encodebytes(wrong).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+    shown = base64.b64encode(pem.encode()).decode()
+    with pytest.raises(KeyFormatError):
+        keys.parse(document(kind="ecdsa-x509", public=shown))
+
+
 @pytest.mark.parametrize("bits", [1024, 16384])
 def test_refuses_rsa_keys_that_are_too_weak_or_too_slow(bits, rsa_key):
     if bits > 8192:  # making one takes minutes: only its modulus has to be large
