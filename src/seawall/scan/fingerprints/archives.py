@@ -23,12 +23,13 @@ from seawall.core.limits import MIB
 from seawall.oci import layers, media
 from seawall.oci.bounds import ArchiveError, Limits
 from seawall.oci.tar import Kind
-from seawall.scan import dpkg, python_metadata
 from seawall.scan.files import examine
 from seawall.scan.files.model import Format
 from seawall.scan.fingerprints import rpm_file
 from seawall.scan.fingerprints.pack import LearnedPackage
 from seawall.scan.model import PackageType
+from seawall.scan.readers import python
+from seawall.scan.system import dpkg
 
 MAX_FILE_BYTES: Final = 512 * MIB
 """One executable; a larger one is not learned."""
@@ -128,7 +129,7 @@ def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]
     names = archive.namelist()
     for path in names:
         if path.endswith(".dist-info/METADATA") and path.count("/") == 1:
-            found = python_metadata.parse(_zipped(archive, path), path)
+            found = python.parse(_zipped(archive, path), path)
             if found is not None:
                 package = LearnedPackage(
                     type=PackageType.PYPI, name=found.name, version=found.version
