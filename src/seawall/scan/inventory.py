@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -34,6 +35,15 @@ from seawall.scan.model import (
 MAX_SECONDS: Final = 1800.0
 """Wall clock for all layers of one image together."""
 
+
+class LayerReader(Protocol):
+    """Reads one layer: here, or in a process of its own."""
+
+    def __call__(
+        self, layer: LayerSource, limits: Limits, *, monotonic: Callable[[], float]
+    ) -> LayerFacts: ...
+
+
 _Item = TypeVar("_Item", Component, Unexplained)
 
 COMBINE_MAX_SECONDS: Final = 120.0
@@ -50,8 +60,13 @@ def take(
     keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
     recognise: Recogniser = inventory_programs.by_signatures,
+    read: LayerReader = facts_of,
+    parallel: int = 1,
 ) -> Inventory:
     """Read every layer once, lowest first, and return what the image holds.
+
+    `read` is `facts_of` in this process, or that of `workers.Workers`, with so many layers in
+    parallel.
 
     `known` are facts of layers by digest that need not be read again; `keep` is given the facts of
     each layer that was read, also incomplete ones. Raises only what opening or reading a layer
@@ -59,15 +74,36 @@ def take(
     """
     deadline = monotonic() + max_seconds
     facts: dict[str, LayerFacts] = dict(known or {})
-    for source in sources:
-        if source.digest not in facts:
-            seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
-            bounded = dataclasses.replace(limits, max_seconds=seconds)
-            facts[source.digest] = facts_of(source, bounded, monotonic=monotonic)
-            keep(facts[source.digest])
+    missing = {source.digest: source for source in sources if source.digest not in facts}
+
+    def read_one(source: LayerSource) -> LayerFacts:
+        seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
+        return read(source, dataclasses.replace(limits, max_seconds=seconds), monotonic=monotonic)
+
+    for found in _read_all(read_one, tuple(missing.values()), parallel):
+        facts[found.digest] = found
+        keep(found)
     ordered = [facts[source.digest] for source in sources]
     end = monotonic() + COMBINE_MAX_SECONDS
     return combine(sources, ordered, config, is_late=lambda: monotonic() > end, recognise=recognise)
+
+
+def _read_all(
+    read: Callable[[LayerSource], LayerFacts], sources: Sequence[LayerSource], parallel: int
+) -> Iterator[LayerFacts]:
+    """Yield the facts of all layers in their order; the largest are begun first."""
+    if parallel <= 1 or len(sources) <= 1:
+        yield from map(read, sources)
+        return
+    with ThreadPoolExecutor(parallel, thread_name_prefix="layer") as threads:
+        largest = sorted(sources, key=lambda source: -source.size)
+        started = {source.digest: threads.submit(read, source) for source in largest}
+        try:
+            for source in sources:
+                yield started[source.digest].result()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def combine(
