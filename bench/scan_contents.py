@@ -19,7 +19,7 @@ APT = words("""
 python3 python3-pip python3-venv python3-requests python3-yaml python3-cryptography
 python3-setuptools python3-django python3-flask python3-sqlalchemy python3-lxml python3-pil
 curl git openssl nginx-light redis-server postgresql-client imagemagick vim-tiny openssh-client
-libxml2-utils sqlite3 ruby ruby-rack ruby-nokogiri libnode108 npm perl ffmpeg gcc php-cli
+libxml2-utils sqlite3 ruby ruby-rack ruby-nokogiri nodejs npm perl ffmpeg gcc php-cli
 liblog4j2-java libjackson2-databind-java libcommons-io-java libspring-core-java
 """)
 

@@ -60,7 +60,7 @@ def take(
     keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
     recognise: Recogniser = inventory_programs.by_signatures,
-    read: LayerReader = facts_of,
+    read: LayerReader | None = None,
     parallel: int = 1,
 ) -> Inventory:
     """Read every layer once, lowest first, and return what the image holds.
@@ -76,9 +76,11 @@ def take(
     facts: dict[str, LayerFacts] = dict(known or {})
     missing = {source.digest: source for source in sources if source.digest not in facts}
 
+    reader = read or facts_of
+
     def read_one(source: LayerSource) -> LayerFacts:
         seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
-        return read(source, dataclasses.replace(limits, max_seconds=seconds), monotonic=monotonic)
+        return reader(source, dataclasses.replace(limits, max_seconds=seconds), monotonic=monotonic)
 
     for found in _read_all(read_one, tuple(missing.values()), parallel):
         facts[found.digest] = found
