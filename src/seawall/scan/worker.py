@@ -7,6 +7,7 @@ end. The parent here reads nothing but those messages: no layer's bytes, no secr
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -41,18 +42,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def main() -> None:
     """Serve until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides when to end
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     signatures.shipped()
     gc.freeze()  # keeps what all children share in shared pages
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         while True:
             message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_MAX_BYTES, 1)
+            _reap(os.WNOHANG)
             if not message:
-                return
+                break
             if os.fork() == 0:
                 requests.close()
                 _serve(message, descriptors[0])
             os.close(descriptors[0])
+    _reap(0)
+
+
+def _reap(options: int) -> None:
+    """Take note of children that have ended, so that their time is counted as ours."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
+            pass
 
 
 def _serve(message: bytes, descriptor: int) -> None:
