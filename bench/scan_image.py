@@ -114,7 +114,8 @@ def step_apt(root: Path) -> None:
     for name in ("etc/resolv.conf", "etc/hosts"):
         shutil.copy(f"/{name}", root / name)
     run_in(root, "apt-get", "update", "-q")
-    run_in(root, "apt-get", "install", "-qy", "--no-install-recommends", *APT)
+    quick = ["-o", "Dpkg::Options::=--force-unsafe-io"]
+    run_in(root, "apt-get", "install", *quick, "-qy", "--no-install-recommends", *APT)
     run_in(root, "apt-get", "clean")
 
 
@@ -124,9 +125,9 @@ def step_pip(root: Path) -> None:
     wheels = root / "tmp/wheels"
     for names in (VENV, SYSTEM):
         command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels)]
-        command += ["--only-binary=:all:", "--python-version", version, *names]
+        command += ["--no-deps", "--only-binary=:all:", "--python-version", version, *names]
         subprocess.run(command, check=True, stdout=sys.stderr)
-    pip = ["install", "-q", "--no-index", "--find-links=/tmp/wheels"]
+    pip = ["install", "-q", "--no-deps", "--no-index", "--find-links=/tmp/wheels"]
     run_in(root, "python3", "-m", "venv", "/opt/app")
     run_in(root, "/opt/app/bin/pip", *pip, *VENV)
     run_in(root, "pip", *pip, "--break-system-packages", *SYSTEM)

@@ -68,12 +68,14 @@ def take(text: str, options: argparse.Namespace, settings: Settings) -> Local:
     Raises NotFoundError, InvalidInputError, IntegrityError, UnavailableError …
     """
     from seawall.scan import inventory
+    from seawall.scan.workers import PARALLEL, Workers
 
     if is_dockerfile(text):
         return _of_dockerfile(Path(text))
     with opened(text, options, settings) as image, progress.Bar("reading layers") as bar:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
-        found = inventory.take(counted, image.config)
+        with Workers() as workers:
+            found = inventory.take(counted, image.config, read=workers.facts_of, parallel=PARALLEL)
         return Local(
             name=image.name if text.startswith(ENGINE) else text,
             digest=image.digest,

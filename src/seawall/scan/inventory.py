@@ -11,21 +11,40 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
-from seawall.scan import inventory_config, misconfiguration, purls
+from seawall.scan import inventory_config, inventory_programs, misconfiguration, purls
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.inventory_programs import Recogniser
 from seawall.scan.inventory_view import View
-from seawall.scan.model import Component, Inventory, LayerInfo, Notice, NoticeKind
+from seawall.scan.model import (
+    Component,
+    Inventory,
+    LayerInfo,
+    Notice,
+    NoticeKind,
+    Unexplained,
+)
 
 MAX_SECONDS: Final = 1800.0
 """Wall clock for all layers of one image together."""
 
+
+class LayerReader(Protocol):
+    """Reads one layer: here, or in a process of its own."""
+
+    def __call__(
+        self, layer: LayerSource, limits: Limits, *, monotonic: Callable[[], float]
+    ) -> LayerFacts: ...
+
+
+_Item = TypeVar("_Item", Component, Unexplained)
 
 COMBINE_MAX_SECONDS: Final = 120.0
 """Wall clock for laying the layers on each other; real images take milliseconds."""
@@ -40,8 +59,14 @@ def take(
     known: Mapping[str, LayerFacts] | None = None,
     keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
+    recognise: Recogniser = inventory_programs.by_signatures,
+    read: LayerReader | None = None,
+    parallel: int = 1,
 ) -> Inventory:
     """Read every layer once, lowest first, and return what the image holds.
+
+    `read` is `facts_of` in this process, or that of `workers.Workers`, with so many layers in
+    parallel.
 
     `known` are facts of layers by digest that need not be read again; `keep` is given the facts of
     each layer that was read, also incomplete ones. Raises only what opening or reading a layer
@@ -49,15 +74,38 @@ def take(
     """
     deadline = monotonic() + max_seconds
     facts: dict[str, LayerFacts] = dict(known or {})
-    for source in sources:
-        if source.digest not in facts:
-            seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
-            bounded = dataclasses.replace(limits, max_seconds=seconds)
-            facts[source.digest] = facts_of(source, bounded, monotonic=monotonic)
-            keep(facts[source.digest])
+    missing = {source.digest: source for source in sources if source.digest not in facts}
+
+    reader = read or facts_of
+
+    def read_one(source: LayerSource) -> LayerFacts:
+        seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
+        return reader(source, dataclasses.replace(limits, max_seconds=seconds), monotonic=monotonic)
+
+    for found in _read_all(read_one, tuple(missing.values()), parallel):
+        facts[found.digest] = found
+        keep(found)
     ordered = [facts[source.digest] for source in sources]
     end = monotonic() + COMBINE_MAX_SECONDS
-    return combine(sources, ordered, config, is_late=lambda: monotonic() > end)
+    return combine(sources, ordered, config, is_late=lambda: monotonic() > end, recognise=recognise)
+
+
+def _read_all(
+    read: Callable[[LayerSource], LayerFacts], sources: Sequence[LayerSource], parallel: int
+) -> Iterator[LayerFacts]:
+    """Yield the facts of all layers in their order; the largest are begun first."""
+    if parallel <= 1 or len(sources) <= 1:
+        yield from map(read, sources)
+        return
+    with ThreadPoolExecutor(parallel, thread_name_prefix="layer") as threads:
+        largest = sorted(sources, key=lambda source: -source.size)
+        started = {source.digest: threads.submit(read, source) for source in largest}
+        try:
+            for source in sources:
+                yield started[source.digest].result()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def combine(
@@ -66,10 +114,12 @@ def combine(
     config: bytes | None,
     *,
     is_late: Callable[[], bool] = lambda: False,
+    recognise: Recogniser = inventory_programs.by_signatures,
 ) -> Inventory:
     """Return the inventory of the image whose layers, lowest first, have these facts.
 
-    Pure, and quick for all but hostile layers; `is_late` can stop it, which becomes a notice.
+    `recognise` says what an executable is that no package owns. Pure, and quick for all but
+    hostile layers; `is_late` can stop it, which becomes a notice.
     """
     image = inventory_config.read(config, len(sources))
     created_by = [
@@ -87,9 +137,20 @@ def combine(
     is_cut = any(notice.kind is NoticeKind.LIMIT for notice in notices)
     notices += image.notices
     notices += view.notices()
+    release = view.distribution()
+    components: list[Component] = []
+    unexplained: list[Unexplained] = []
+    for at, item in (*view.components(), *view.programs(recognise)):
+        place = _Place(str(sources[at].digest), at, created_by[at])
+        if isinstance(item, Component):
+            placed = place.of(item)
+            components.append(msgspec.structs.replace(placed, purl=purls.of(placed, release)))
+        else:
+            unexplained.append(place.of(item))
     return Inventory(
-        components=_components(view, sources, created_by),
-        distribution=view.distribution(),
+        components=tuple(sorted(components, key=_order)),
+        unexplained=tuple(sorted(unexplained, key=lambda file: file.path)),
+        distribution=release,
         notices=tuple(notices),
         layers=tuple(
             LayerInfo(
@@ -108,22 +169,18 @@ def combine(
     )
 
 
-def _components(
-    view: View, sources: Sequence[LayerSource], created_by: Sequence[str]
-) -> tuple[Component, ...]:
-    found = view.distribution()
-    result = []
-    for index, component in view.components():
-        result.append(
-            msgspec.structs.replace(
-                component,
-                purl=purls.of(component, found),
-                layer=str(sources[index].digest),
-                layer_index=index,
-                created_by=created_by[index],
-            )
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """The layer that brought something."""
+
+    digest: str
+    index: int
+    created_by: str
+
+    def of(self, item: _Item) -> _Item:
+        return msgspec.structs.replace(
+            item, layer=self.digest, layer_index=self.index, created_by=self.created_by
         )
-    return tuple(sorted(result, key=_order))
 
 
 def _order(component: Component) -> tuple[str, ...]:
