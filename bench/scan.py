@@ -61,12 +61,13 @@ class Tool:
 def inventory_of(layout: Path, out: Path) -> None:
     """Do Seawall's part, in a process of its own."""
     sys.path.insert(0, str(SOURCE))
-    from seawall.scan import inventory, inventory_sources, sbom
+    from seawall.scan import inventory, inventory_sources, outputs, report_model
+    from seawall.scan.outputs import cyclonedx
 
     with inventory_sources.open_local(layout) as image:
         found = inventory.take(image.layers, image.config)
-    now = dt.datetime.now(dt.UTC)
-    out.write_bytes(sbom.cyclonedx(found, name=image.name, digest=image.digest, now=now))
+    report = report_model.unjudged(found, digest=image.digest, now=dt.datetime.now(dt.UTC))
+    out.write_bytes(cyclonedx.write(report, outputs.Subject(name=image.name)))
 
 
 def peer(name: str, cache: Path) -> Path | None:

@@ -4,13 +4,9 @@ import pytest
 
 from seawall.core.reason import Refusal
 from seawall.engine.model import Admitted
-from seawall.flows.transparency import Submission
-from seawall.oci.manifests import Descriptor
-from seawall.oci.names import Reference, Tag
+from seawall.oci.names import Tag
 from seawall.testing import houses, signatures
-from seawall.testing.houses import CI, OPERATOR, SHOP, Stage
-from seawall.trust import cosign
-from seawall.trust.log import entries
+from seawall.testing.houses import OPERATOR, SHOP, Stage
 
 APP = houses.image(pillow="12.0")
 
@@ -29,37 +25,6 @@ def demand(stage, rules):
     )
 
 
-def sign_into_the_log(stage, key):
-    """Push signatures as `seawall sign` does, the bundle with the log's proof in it."""
-    host = stage.house.settings.registry_hosts[0]
-    subject = Descriptor(media_type=APP.media_type, digest=APP.digest, size=len(APP.manifest))
-
-    def enter(envelope, signer):
-        asked = Submission(
-            repository=SHOP,
-            tag=Tag("1"),
-            envelope=entries.parse_envelope(envelope),
-            signer=signer,
-        )
-        logged, _ = stage.house.logging.submit(asked, actor=CI)
-        return [logged.to_bundle_json()]
-
-    reference, now = Reference.parse(f"{host}/{SHOP}:1"), stage.house.clock.now()
-    for upload in cosign.plan(subject, reference, key, now, log=enter):
-        if isinstance(upload, cosign.BlobUpload):
-            incoming = stage.house.registry.uploads.whole(SHOP)
-            incoming.write(upload.content)
-            incoming.finish(upload.digest)
-        else:
-            stage.house.registry.put_manifest(
-                SHOP,
-                content=upload.content,
-                content_type=upload.media_type,
-                tags=[upload.tag] if upload.tag else [],
-                actor=CI,
-            )
-
-
 def refused(stage):
     answer = stage.may_run("shop/app:1")
     assert isinstance(answer, Refusal), answer
@@ -72,7 +37,7 @@ def test_a_log_entry_that_is_proven_counts_and_none_does_not(stage):
     stage.trust(key)
     stage.sign(key, SHOP, APP, "1")
     assert "no log entry was proven" in refused(stage)["signed"]
-    sign_into_the_log(stage, key)
+    stage.sign_into_the_log(key, SHOP, APP, "1")
     assert isinstance(stage.may_run("shop/app:1"), Admitted)
     demand(stage, "{signed: {logged: true, witnesses: 1}}")
     assert "0 of 1 witnesses" in refused(stage)["signed"]
@@ -81,7 +46,7 @@ def test_a_log_entry_that_is_proven_counts_and_none_does_not(stage):
 def test_the_whole_proof_names_the_log_steps_of_each_signature(stage):
     key = signatures.new_key()
     stage.trust(key)
-    sign_into_the_log(stage, key)
+    stage.sign_into_the_log(key, SHOP, APP, "1")
     found = stage.house.judge.judge(SHOP, APP.digest, tag=Tag("1")).vouched
     parts = [step.part for step in found.steps]
     assert any(part.startswith("log entry of signature") for part in parts)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from seawall.cli.registry_logins import Credentials
 from seawall.core.secret import Secret
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
-from seawall.testing import docker_registry, images, registry_server
+from seawall.testing import docker_registry, images, registry_server, warm
 from seawall.trust import key_files, keys
 
 pytestmark = pytest.mark.interop
@@ -89,16 +88,9 @@ class Bench:
         return self.seawall("verify", image, "--attestation", kind, "--key", key, *more)
 
     def seawall(self, *words):
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "seawall", *map(str, words), *self.place.seawall,
-                "--unsafe-plain-http", "--json",
-            ],
-            capture_output=True, text=True, timeout=60,
-            env={
-                "HOME": str(self.home), "SEAWALL_STATE": str(self.home / "state"),
-                "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
-            },
+        done = warm.seawall(
+            *map(str, words), *self.place.seawall, "--unsafe-plain-http", "--json",
+            env={"HOME": str(self.home), "SEAWALL_STATE": str(self.home / "state")},
         )  # fmt: skip
         assert done.returncode in (0, 1), done.stderr
         return json.loads(done.stdout)

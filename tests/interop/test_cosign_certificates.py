@@ -7,7 +7,6 @@ the format is, so what Seawall is tested with elsewhere is not of its own making
 import datetime as dt
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from seawall.core import strictjson
 from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
-from seawall.testing import fulcio, images, signatures
+from seawall.testing import fulcio, images, signatures, warm
 from seawall.trust import bundle, simple_signing
 from seawall.trust import cosign as cosign_formats
 from seawall.trust.cosign import BlobUpload, ManifestUpload
@@ -70,14 +69,10 @@ def verdicts(cosign, place, tmp_path):
             env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
                  "HTTPS_PROXY": "http://127.0.0.1:9"},
         )  # fmt: skip
-        ours = subprocess.run(
-            [
-                sys.executable, "-m", "seawall", "verify", place.image(name), "--authority",
-                "root.json", "--identity", f"{issuer} {person}", "--unsafe-plain-http", "--json",
-            ],
-            cwd=tmp_path, capture_output=True, text=True, timeout=60,
-            env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
-                 "PYTHONPATH": str(ROOT / "src")},
+        ours = warm.seawall(
+            "verify", place.image(name), "--authority", "root.json", "--identity",
+            f"{issuer} {person}", "--unsafe-plain-http", "--json",
+            cwd=tmp_path, env={"HOME": str(tmp_path)},
         )  # fmt: skip
         assert ours.returncode in (0, 1), ours.stderr
         print(theirs.stderr, ours.stdout)

@@ -16,7 +16,7 @@ from interop import registries
 from seawall.core.secret import Secret
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
-from seawall.testing import images
+from seawall.testing import images, warm
 from seawall.trust import key_files, keys
 
 pytestmark = pytest.mark.interop
@@ -123,12 +123,9 @@ class Bench:
         return [self.cosign_verifies(version, name, public, *more) for version, more in READINGS]
 
     def _seawall(self, command, name, *more):
-        return subprocess.run(
-            [
-                sys.executable, "-m", "seawall", command, self.place.image(name), *more,
-                *self.place.seawall, "--unsafe-plain-http", "--json",
-            ],
-            capture_output=True, text=True, timeout=60, env=_environment(self.home),
+        return warm.seawall(
+            command, self.place.image(name), *more, *self.place.seawall, "--unsafe-plain-http",
+            "--json", env=_environment(self.home),
         )  # fmt: skip
 
 

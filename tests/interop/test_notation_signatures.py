@@ -6,7 +6,6 @@ Against Debian's docker-registry, which has no referrers API, and against Seawal
 import datetime as dt
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from interop import registries
 from seawall.core.secret import Secret
-from seawall.testing import authorities, images
+from seawall.testing import authorities, images, warm
 from seawall.trust import certificates, key_files, keys, signing
 from seawall.trust.notation import leaf
 
@@ -111,14 +110,8 @@ class Bench:
         )  # fmt: skip
 
     def seawall(self, *words):
-        return subprocess.run(
-            [sys.executable, "-m", "seawall", *words, "--json"],
-            capture_output=True, text=True, timeout=120,
-            env={
-                "HOME": str(self.home), "SEAWALL_STATE": str(self.home / "state"),
-                "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
-            },
-        )  # fmt: skip
+        state = {"HOME": str(self.home), "SEAWALL_STATE": str(self.home / "state")}
+        return warm.seawall(*words, "--json", env=state)
 
     @property
     def public(self):

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from interop import registries
 from seawall.core.secret import Secret
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName
-from seawall.testing import images
+from seawall.testing import images, warm
 from seawall.trust import key_files, keys
 
 pytestmark = pytest.mark.interop
@@ -56,15 +55,9 @@ class Bench:
     home: Path
 
     def sign(self, name):
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "seawall", "sign", self.place.image(name), "--key",
-                "ours.key", "--passphrase-file", "phrase", *self.place.seawall,
-                "--unsafe-plain-http",
-            ],
-            cwd=self.home, capture_output=True, text=True, timeout=120,
-            env={"HOME": str(self.home), "PATH": "/usr/bin:/bin",
-                 "PYTHONPATH": str(ROOT / "src")},
+        done = warm.seawall(
+            "sign", self.place.image(name), "--key", "ours.key", "--passphrase-file", "phrase",
+            *self.place.seawall, "--unsafe-plain-http", cwd=self.home, env={"HOME": str(self.home)},
         )  # fmt: skip
         assert 0 == done.returncode, done.stderr
 

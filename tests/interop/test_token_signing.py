@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from seawall.cli.registry_client import RegistryClient
 from seawall.cli.registry_logins import Credentials
 from seawall.core.secret import Secret
 from seawall.oci.names import RepositoryName
-from seawall.testing import images, registry_server, tokens, vault_server
+from seawall.testing import images, registry_server, tokens, vault_server, warm
 from seawall.trust import docker_keys, key_files, keys
 from seawall.trust.docker_keys import DockerKey
 
@@ -71,12 +70,10 @@ class Desk:
     def seawall(self, *words, code=0):
         import os
 
-        done = subprocess.run(
-            [sys.executable, "-m", "seawall", *words],
-            capture_output=True, text=True, timeout=60,
+        done = warm.seawall(
+            *words,
             env={
                 "HOME": str(self.home), "SEAWALL_STATE": str(self.home / "state"),
-                "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src"),
                 "SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"],
                 "SEAWALL_PKCS11_MODULE": str(self.module),
             },

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +50,8 @@ class Desk:
 
     def seawall(self, *words: str, check: bool = True):
         option = "--pin-file" if words[:2] == ("key", "generate") else "--passphrase-file"
-        state = ("--state", str(self.place.state))
-        done = self.place.run(
-            sys.executable, "-m", "seawall", *state, *words, option, str(self.home / "pin"),
-            check=check,
+        done = self.place.seawall(
+            *words, option, str(self.home / "pin"), check=check,
             env={
                 "SOFTHSM2_CONF": os.environ["SOFTHSM2_CONF"],
                 "SEAWALL_PKCS11_MODULE": str(self.module),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +33,9 @@ class Place:
         """Run `seawall` as somebody with pins and keys of their own."""
         home = self.directory / f"seawall-{who}"
         home.mkdir(exist_ok=True)
-        state = ("--state", str(self.installation.state))
-        return self.installation.run(
-            sys.executable, "-m", "seawall", *state, *words, check=check,
-            env={"SEAWALL_CONFIG_HOME": str(home)},
-        )  # fmt: skip
+        return self.installation.seawall(
+            *words, check=check, env={"SEAWALL_CONFIG_HOME": str(home)}
+        )
 
     def key(self, name: str) -> tuple[str, ...]:
         """Return the options with which the key called so signs; make it if it is new."""

@@ -52,6 +52,8 @@ from seawall.trust.trusted import TrustedKeys
 
 KEPT_MAX_BYTES: Final = 64 * 1024 * 1024
 """Of signatures that are kept in memory."""
+SMALL_MAX_BYTES: Final = 8 * 1024 * 1024
+"""Of verdicts, of tags, of entries of the log."""
 
 HARMLESS: Final = frozenset(
     kind.kind()
@@ -114,7 +116,9 @@ class House:
         vouching = Vouching(
             signatures=signatures,
             trees=_pinned_trees(settings, trees, Pins(database, clock, watch=watch), registry),
-            logged=LoggedSignatures(log=log, witnesses=witnesses),
+            logged=LoggedSignatures(
+                log=log, witnesses=witnesses, kept=WhileUnchanged(watch, max_weight=SMALL_MAX_BYTES)
+            ),
             kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),
         )
         judge = _judge(settings, clock, vouching, reports, watch)
@@ -136,7 +140,11 @@ class House:
             signatures=signatures,
             judge=judge,
             admission=Admission(
-                registry=registry, grants=grants, judge=judge, hosts=settings.registry_hosts
+                registry=registry,
+                grants=grants,
+                judge=judge,
+                kept=WhileUnchanged(watch, max_weight=SMALL_MAX_BYTES),
+                hosts=settings.registry_hosts,
             ),
             scanning=Scanning(
                 database=database,
@@ -219,4 +227,8 @@ def _judge(
         policies=lambda: policy.load_file(settings.policy),
         clock=clock,
         kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),
+        given=WhileUnchanged(
+            EventWatch(watch.database, only=frozenset({VerdictGiven.kind()})),
+            max_weight=SMALL_MAX_BYTES,
+        ),
     )

@@ -2,7 +2,8 @@
 
 Every change of state has its event in the log, in the same transaction. So when somebody committed,
 the few entries since then tell whether what is kept in memory may have changed. What is harmless is
-listed by the caller; every other event matters, also one that nobody thought of.
+listed by the caller; every other event matters, also one that nobody thought of. Only who keeps
+entries of the log itself lists those that matter: an entry is never changed, newer ones follow it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,18 @@ class EventWatch:
     Use it for what changes with an event only.
     """
 
-    def __init__(self, database: Database, harmless: frozenset[str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        harmless: frozenset[str] = frozenset(),
+        *,
+        only: frozenset[str] | None = None,
+    ) -> None:
+        """`harmless` are the kinds to ignore; or all but `only` are ignored."""
         self.database = database
         self._watch = Watch(database)
         self._harmless = harmless
+        self._only = only
         self._seen: int | None = None
         self._head = 0
         self._number = 0
@@ -58,6 +67,9 @@ class EventWatch:
                 if self._seen is None
                 else connection.execute(sa.select(entries.kind).where(since).distinct()).scalars()
             )
-            if self._seen is None or any(kind not in self._harmless for kind in kinds):
+            if self._seen is None or any(map(self._matters, kinds)):
                 self._number += 1
         self._head = head
+
+    def _matters(self, kind: str) -> bool:
+        return kind not in self._harmless if self._only is None else kind in self._only

@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import scanner, setup
 
+    if options.action != "list":
+        scanner.ensure_database(settings)
     with setup.opened(settings) as house:
         match options.action:
             case "import":

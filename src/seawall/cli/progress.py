@@ -16,7 +16,7 @@ class Bar:
 
     def __init__(self, label: str, *, is_quiet: bool = False) -> None:
         self.label = label
-        self._is_shown = sys.stderr.isatty() and not is_quiet
+        self.is_shown = sys.stderr.isatty() and not is_quiet
         self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
@@ -33,19 +33,19 @@ class Bar:
     def show(self, done: int, total: int | None) -> None:
         """Draw, at most ten times a second."""
         now = time.monotonic()
-        if self._is_shown and now - self._drawn_at >= REDRAW_SECONDS:
+        if self.is_shown and now - self._drawn_at >= REDRAW_SECONDS:
             self._drawn_at = now
             _draw(self.label, done, total)
 
     def spin(self, text: str) -> None:
         """Draw a state without a measure."""
-        if self._is_shown:
+        if self.is_shown:
             sys.stderr.write(f"\r\033[K{self.label}: {text}")
             sys.stderr.flush()
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._is_shown:
+        if self.is_shown:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 

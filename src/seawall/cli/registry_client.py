@@ -181,13 +181,25 @@ class RegistryClient:
 
         Raises IntegrityError, LimitError for one that is longer than `size`, NotFoundError …
         """
+        self.copy_blob(repository, digest, size, lambda piece: None)
+
+    def copy_blob(self, repository: RepositoryName, digest: Digest, size: int, sink: Sink) -> None:
+        """Give the pieces of a blob of any size to `sink`: they are right only after the return.
+
+        Raises like `check_blob`.
+        """
         seen = hashlib.new(digest.algorithm)
+
+        def take(piece: bytes) -> None:
+            seen.update(piece)
+            sink(piece)
+
         self._call(
             "GET",
             f"/v2/{repository}/blobs/{digest}",
             scope=f"repository:{repository}:pull",
             max_bytes=size,
-            sink=seen.update,
+            sink=take,
         )
         if seen.hexdigest() != digest.hex:
             raise IntegrityError(f"the registry's blob is not what {digest} names")

@@ -1,8 +1,8 @@
-"""`seawall scan IMAGE`: what is in an image and what is wrong with it.
+"""`seawall scan TARGET`: what is in an image and what is wrong with it.
 
 An image of this installation is scanned by the workers when it is pushed; this shows the report,
-and waits for one that is being made. A local OCI layout or `docker save` archive is scanned here
-and now, and nothing about it is stored.
+and waits for one that is being made. Everything else — layouts, archives, directories, images of
+the engine or of another registry — is scanned here and now, and nothing about it is stored.
 """
 
 from __future__ import annotations
@@ -13,69 +13,154 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seawall.cli import local, progress
+from seawall.cli import _registry_options, local, progress, scan_targets
+from seawall.scan.outputs import FORMATS, Subject
 
 if TYPE_CHECKING:
     from seawall.app.rooms import House
     from seawall.config import Settings
     from seawall.oci.digest import Digest
     from seawall.oci.names import RepositoryName
-    from seawall.scan.report_model import Report
+    from seawall.scan.report_model import Finding, Report
 
 POLL_SECONDS: Final = 0.2
-PATH_STARTS: Final = ("/", "./", "../")  # no image begins like this
 SEVERITIES: Final = ("negligible", "low", "medium", "high", "critical")
+_HELP: Final = """targets:
+  PATH                    OCI layout (folder or tar), archive of docker save, root file system
+  docker:NAME             an image that the engine of this machine has
+  REPOSITORY[:TAG]        an image of this installation
+  HOST/REPOSITORY[:TAG]   an image of another registry
+
+formats:
+{formats}
+
+Exit codes: 0 done, 1 findings at or above --fail-on (with --against: new ones), 2 wrong input,
+3 no such image, no report in time, or with --fail-on: not all of the image could be judged. A
+severity that nobody stated counts as high"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "image", metavar="IMAGE",
-        help="[HOST/]REPOSITORY[:TAG][@DIGEST] here, or the path of an OCI layout or archive",
-    )  # fmt: skip
+    parser.add_argument("image", metavar="TARGET", help="what to scan, see below")
+    parser.add_argument("--against", metavar="TARGET", help="show what changed since that one")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="the whole report as JSON")
-    form.add_argument("--sbom", action="store_true", help="CycloneDX 1.6 bill of materials")
+    form.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    form.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="like --format json"
+    )
+    form.add_argument(
+        "--sbom", dest="format", action="store_const", const="cyclonedx",
+        help="like --format cyclonedx",
+    )  # fmt: skip
     form.add_argument("--summary", action="store_true", help="only the totals")
-    parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a report")
-    parser.add_argument("--again", action="store_true", help="scan anew, layers included")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write there, not to the screen"
+    )
+    parser.add_argument("--severity", choices=SEVERITIES, help="leave out findings below this")
+    parser.add_argument(
+        "--only-fixed", "--ignore-unfixed", action="store_true",
+        help="leave out findings without a known fix, also for --fail-on",
+    )  # fmt: skip
     parser.add_argument(
         "--fail-on", choices=SEVERITIES, help="exit with 1 if a finding is at or above this"
     )
-    parser.epilog = (
-        "Exit codes: 0 done, 1 findings at or above --fail-on, 2 wrong input, 3 no such image, no\n"
-        "report in time, or with --fail-on: not all of the image could be judged. A severity that\n"
-        "nobody stated counts as high"
-    )
+    parser.add_argument(
+        "--vex", type=Path, action="append", default=[], metavar="FILE",
+        help="statements that you believe: OpenVEX, CycloneDX or CSAF (more than once)",
+    )  # fmt: skip
+    parser.add_argument("--platform", default="", metavar="OS/ARCH", help="of an index's images")
+    parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a report")
+    parser.add_argument("--again", action="store_true", help="scan anew, layers included")
+    parser.add_argument("--commit", default="", metavar="SHA", help="for --format github")
+    parser.add_argument("--ref", default="", help="for --format github, as refs/heads/main")
+    _registry_options.add_connection(parser)
+    width = max(map(len, FORMATS))
+    lines = "\n".join(f"  {name:<{width}}  {one.summary}" for name, one in FORMATS.items())
+    parser.epilog = _HELP.format(formats=lines)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
+    name, report = _judged(options.image, options, settings)
+    if options.against is None:
+        _write(_document(_shown(report, options), name, options), options)
+        return _exit_code(report.findings, report, options.fail_on)
+    return _compare(report, options, settings)
+
+
+def _compare(report: Report, options: argparse.Namespace, settings: Settings) -> int:
+    from seawall.core.errors import InvalidInputError
+    from seawall.scan import differences
+    from seawall.scan.outputs import difference
+
+    if options.format not in ("table", "json"):
+        raise InvalidInputError(
+            "a comparison is shown as a table or as JSON", remedy="use --format json"
+        )
+    _, before = _judged(options.against, options, settings)
+    found = differences.between(_shown(before, options), _shown(report, options))
+    if options.format == "json":
+        _write(difference.as_json(found), options)
+    else:
+        lines = list(difference.lines(found))
+        told = lines[-1:] if options.summary else lines
+        _write("".join(f"{line}\n" for line in told).encode(), options)
+    whole = differences.between(before, report)
+    return _exit_code(whole.new, report, options.fail_on)
+
+
+def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
+    """Return the name and the report of a target, with VEX and filters of fixes applied."""
+    import msgspec
+
+    if scan_targets.is_own(target, settings):
+        name, report = _stored(target, options, settings)
+    else:
+        name, report = _scanned(target, options, settings)
+    if options.vex:
+        report = _answered(report, name, options.vex)
+    if options.only_fixed:
+        fixable = tuple(one for one in report.findings if one.is_fixable)
+        report = msgspec.structs.replace(report, findings=fixable)
+    return name, report
+
+
+def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
     from seawall.app import setup
 
     with setup.opened(settings) as house:
-        path = Path(options.image)
-        if path.exists() or options.image.startswith(PATH_STARTS):
-            name, report = options.image, _scan_local(house, path)
-        else:
-            reference = local.own_image(options.image, settings)
-            name = str(reference)
-            digest = local.find(reference, house)
-            report = _report(house, reference.repository, digest, options)
-        _print(house, report, name, options)
-    return _exit_code(report, options.fail_on)
+        reference = local.own_image(target, settings)
+        digest = local.find(reference, house)
+        return str(reference), _report(house, reference.repository, digest, options)
 
 
-def _scan_local(house: House, path: Path) -> Report:
-    from seawall.core.errors import NotFoundError
+def _scanned(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
+    import datetime as dt
+
+    from seawall.app import scanner
     from seawall.oci.digest import Digest
-    from seawall.scan import inventory, inventory_sources
+    from seawall.scan import report_model
 
-    if not path.exists():
-        raise NotFoundError(
-            f"there is no {path}", remedy="name an OCI layout, or an archive of docker save"
+    found = scan_targets.take(target, options, settings)
+    with scanner.opened_reports(settings) as reports:
+        if reports is not None:
+            report = reports.judge(Digest.parse(found.digest), found.inventory)
+        else:
+            now = dt.datetime.now(dt.UTC)
+            report = report_model.unjudged(found.inventory, digest=found.digest, now=now)
+    if not report.feeds and options.format != "json":
+        print(
+            f"seawall: there are no advisories in {settings.state}: this says what is in the"
+            " image, and not what is wrong with it\n         get them: seawall feeds update",
+            file=sys.stderr,
         )
-    with inventory_sources.open_local(path) as image:
-        found = inventory.take(image.layers, image.config)
-        return house.reports.judge(Digest.parse(image.digest), found)
+    return found.name, report
+
+
+def _answered(report: Report, name: str, files: list[Path]) -> Report:
+    from seawall.scan import vex
+    from seawall.scan.vex import documents
+
+    found = [documents.read_file(path) for path in files]
+    return vex.apply(report, found, names=(name,))
 
 
 def _report(
@@ -114,47 +199,62 @@ def _report(
     )
 
 
-def _print(house: House, report: Report, name: str, options: argparse.Namespace) -> None:
+def _shown(report: Report, options: argparse.Namespace) -> Report:
+    """Leave out what is less severe than asked; what nobody rated counts as high."""
     import msgspec
 
-    from seawall.scan import sbom, table
+    if options.severity is None:
+        return report
+    kept = tuple(one for one in report.findings if _is_at_least(one, options.severity))
+    return msgspec.structs.replace(report, findings=kept)
 
-    if options.json:
-        # Of a local image some texts are still digests, which the encoder does not take for texts.
-        document = msgspec.json.encode(report, enc_hook=str)
-        sys.stdout.buffer.write(msgspec.json.format(document) + b"\n")
-    elif options.sbom:
-        document = sbom.cyclonedx(
-            report.inventory,
-            name=name,
-            digest=report.digest,
-            now=house.clock.now(),
-            findings=report.findings,
-        )
-        sys.stdout.buffer.write(document + b"\n")
-    else:
+
+def _document(report: Report, name: str, options: argparse.Namespace) -> bytes:
+    from seawall.scan.outputs import table
+
+    if options.format == "table":
         distribution = report.inventory.distribution
         system = f" ({distribution.pretty_name})" if distribution else ""
-        print(f"{name}{local.printable(system)}  {table.counts(report)}")
+        head = f"{table.plain(name, max_chars=300)}{local.printable(system)}"
+        lines = [f"{head}  {table.counts(report)}"]
         if not options.summary:
-            for line in table.lines(report):
-                print(line)
+            lines += table.lines(report)
+        return "".join(f"{line}\n" for line in lines).encode()
+    subject = Subject(name=name, commit=options.commit, ref=options.ref)
+    return FORMATS[options.format].write(report, subject).rstrip(b"\n") + b"\n"
 
 
-def _exit_code(report: Report, least: str | None) -> int:
+def _write(document: bytes, options: argparse.Namespace) -> None:
+    from seawall.core import files
+
+    path: Path | None = options.output
+    if path is None:
+        sys.stdout.buffer.write(document)
+    elif path.exists() and not path.is_file():
+        path.write_bytes(document)  # a pipe, or /dev/stdout
+    else:
+        files.write_public(path, document)
+
+
+def _is_at_least(finding: Finding, least: str) -> bool:
+    from seawall.scan.severity import Severity
+
+    stated = finding.severity
+    counted = Severity.HIGH if stated is Severity.UNKNOWN else stated
+    return counted.rank >= Severity(least).rank
+
+
+def _exit_code(findings: tuple[Finding, ...], report: Report, least: str | None) -> int:
     """Return 1 for findings at or above `least`, 0 when there is none.
 
     As at the gate, a severity that nobody stated counts as high, and an image that was not judged
     whole is not a good one. Raises UnavailableError for that.
     """
     from seawall.core.errors import UnavailableError
-    from seawall.scan.severity import Severity
 
     if least is None:
         return 0
-    stated = (finding.severity for finding in report.findings)
-    ranks = {(Severity.HIGH if one is Severity.UNKNOWN else one).rank for one in stated}
-    if any(rank >= Severity(least).rank for rank in ranks):
+    if any(_is_at_least(one, least) for one in findings):
         return 1
     if report.is_partial or report.notices or not report.feeds:
         raise UnavailableError(

@@ -10,17 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from seawall.app import setup
 from seawall.cli import image_signatures, local
 from seawall.cli.image_attestations import Predicate
 from seawall.cli.registry_client import RegistryClient
-from seawall.core import clock
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
 from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference
-from seawall.scan import inventory, inventory_sources, sbom, vulnerability_predicate
+from seawall.scan import inventory, inventory_sources, outputs, vulnerability_predicate
+from seawall.scan.outputs import cyclonedx
 from seawall.trust.attestations import kinds, statement
 
 if TYPE_CHECKING:
@@ -107,10 +109,8 @@ def _stored(
 def _predicate(report: Report, image: Reference, kind: str) -> Predicate:
     if kind == kinds.VULNERABILITIES:
         return Predicate(predicate_type=kind, content={**vulnerability_predicate.of_report(report)})
-    document = sbom.cyclonedx(
-        report.inventory,
-        name=f"{image.host}/{image.repository}@{report.digest}",
-        digest=report.digest,
-        now=clock.from_text(report.scanned_at),  # so that the same report is the same document
-    )
+    # Without findings: those are said by the other predicate, and change when nothing was built.
+    stated = msgspec.structs.replace(report, findings=(), suppressed=())
+    name = f"{image.host}/{image.repository}@{report.digest}"
+    document = cyclonedx.write(stated, outputs.Subject(name=name))
     return Predicate(predicate_type=kind, content=statement.parse_predicate(document))

@@ -12,18 +12,23 @@ import os
 import socket
 import stat
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from seawall.core import limits, strictjson
-from seawall.core.errors import NotFoundError, SeawallError, UnavailableError
+from seawall.core.errors import LimitError, NotFoundError, SeawallError, UnavailableError
 from seawall.core.strictjson import Json
 
 DEADLINE_S: Final = 10.0
 """For connecting, and for each wait for bytes."""
+
+SAVE_DEADLINE_S: Final = 600.0
+"""For each wait for bytes of a saved image: an engine packs all of it before it sends any."""
+
+PIECE_BYTES: Final = limits.MIB
 
 ANSWER_MAX_BYTES: Final = 64 * limits.MIB
 """An engine with 30,000 containers lists them in about 30 MB."""
@@ -121,6 +126,43 @@ class Docker:
             )
             for each in self._list("/images/json", {})
         )
+
+    def save(
+        self,
+        image: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        progress: Callable[[int], object] = lambda done: None,
+    ) -> None:
+        """Write an image, by name or id, as an archive of `docker save`.
+
+        `progress` is told the bytes so far. Raises NotFoundError, LimitError, UnavailableError.
+        """
+        connection = _Connection(self.socket, SAVE_DEADLINE_S)
+        try:
+            connection.request("GET", f"/images/{urllib.parse.quote(image, safe='')}/get")
+            response = connection.getresponse()
+            if response.status == HTTPStatus.NOT_FOUND:
+                raise NotFoundError(f"the engine has no image {image}", remedy="pull it first")
+            if response.status != HTTPStatus.OK:
+                raise UnavailableError(f"the engine saves no {image}: it answers {response.status}")
+            done = 0
+            while piece := response.read(PIECE_BYTES):
+                done += len(piece)
+                if done > max_bytes:
+                    raise LimitError(f"the image {image} has more than {max_bytes} bytes")
+                into.write(piece)
+                progress(done)
+            if response.length:  # the engine said how much, and it was less
+                raise UnavailableError(f"the engine broke off while it saved {image}")
+        except (OSError, http.client.HTTPException) as error:
+            raise UnavailableError(
+                f"the engine at unix://{self.socket} does not save {image}: {error}",
+                remedy="see its log; is there room on both disks?",
+            ) from error
+        finally:
+            connection.close()
 
     def _object(self, path: str) -> dict[str, Json]:
         value = self._json(path, {})

@@ -8,6 +8,7 @@ resolved, once; 4. the digest is judged; 5. the verdict is written down. Only th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from seawall.core.actor import Actor
 from seawall.core.errors import InvalidInputError, NotFoundError
@@ -17,8 +18,12 @@ from seawall.flows.judging import Judge
 from seawall.identity.grants import Grants
 from seawall.identity.model import Action
 from seawall.oci.digest import Digest
-from seawall.oci.names import Reference
+from seawall.oci.names import Reference, RepositoryName
 from seawall.registry.service import Registry
+from seawall.store.watching import WhileUnchanged
+
+TAG_BYTES: Final = 512
+"""Of a tag whose digest is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,8 @@ class Admission:
     registry: Registry
     grants: Grants
     judge: Judge
+    kept: WhileUnchanged[tuple[RepositoryName, str], Digest]
+    """What tags name; each is read again after every event that may change it."""
     hosts: tuple[str, ...]
     """`host:port` under every name by which this registry is reached; the first is shown."""
 
@@ -74,8 +81,11 @@ class Admission:
         )
         if not self.grants.may(actor, Action.PULL, reference.repository):
             return unknown
+        place = reference.repository, reference.target
         try:
-            return self.registry.resolve(reference.repository, reference.target)
+            return self.kept.get(
+                place, lambda: self.registry.resolve(*place), weigh=lambda _: TAG_BYTES
+            )
         except NotFoundError:
             return unknown
 

@@ -26,6 +26,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.events import VerdictGiven
 from seawall.policy.model import Mode, RuleResult
 from seawall.policy.policies import Policies
+from seawall.registry.model import Needed
 from seawall.registry.service import Registry
 from seawall.scan.report_model import Report
 from seawall.scan.reports import Reports
@@ -34,6 +35,8 @@ from seawall.store.watching import WhileUnchanged
 from seawall.trust.proof import Proof
 
 VERDICTS_READ: Final = 50
+VERDICT_BYTES: Final = 512
+"""Of one that is kept, beside its body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class Judgement:
 class _Looked:
     """What an image is, and what the scanner said of it."""
 
+    needed: Needed
     scanned: Digest
     runnable: tuple[Digest, ...]
     reports: tuple[Report | None, ...]
@@ -80,6 +84,8 @@ class Judge:
     clock: Clock
     kept: WhileUnchanged[tuple[RepositoryName, Digest], _Looked]
     """What was read of images; it is read again after each event that may change it."""
+    given: WhileUnchanged[tuple[str, str, Tag | None], audit.Entry | None]
+    """The verdicts in force; they are read again after each verdict, by whomever."""
 
     def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
         """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
@@ -96,7 +102,7 @@ class Judge:
         evidence = policy.Evidence(
             repository=repository,
             digest=digest,
-            content=self._content(repository, digest),
+            content=self._content(repository, looked.needed),
             signatures=vouched.signature_evidence,
             scan=_scan_of_all(looked.reports),
             tree=vouched.tree_evidence,
@@ -125,7 +131,11 @@ class Judge:
             policy=verdict.policy,
             reasons=verdict.reasons,
         )
-        in_force = self._in_force(event)
+        in_force = self.given.get(
+            (verdict.repository, verdict.digest, judgement.tag),
+            lambda: self._in_force(event),
+            weigh=lambda entry: VERDICT_BYTES + (0 if entry is None else len(entry.body)),
+        )
         if in_force is not None and in_force.body == audit.body_of(event):
             return in_force.seq
         with self.database.write() as connection:
@@ -137,6 +147,7 @@ class Judge:
         runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
         reports = {each: self.reports.latest(each) for each in runnable}
         return _Looked(
+            needed=self.registry.needed(repository, digest),
             scanned=scanned,
             runnable=runnable,
             reports=tuple(reports.values()),
@@ -177,9 +188,10 @@ class Judge:
             newest = audit.read(connection, limit=VERDICTS_READ, newest_first=True, only=only)
         return next((e for e in newest if e.details().get("tag") == event.tag), None)
 
-    def _content(self, repository: RepositoryName, digest: Digest) -> policy.Content | None:
+    def _content(self, repository: RepositoryName, needed: Needed) -> policy.Content | None:
+        """Look at the disk, however well the image is known: bytes vanish without an event."""
         try:
-            missing = self.registry.missing_blobs(repository, digest)
+            missing = self.registry.missing_of(repository, needed)
         except SeawallError:
             return None
         return policy.Content(missing=tuple(missing))
@@ -188,9 +200,13 @@ class Judge:
 def _bytes_of(looked: _Looked) -> int:
     """Return how much memory it takes, about."""
     found = [report for report in (*looked.reports, looked.report) if report is not None]
-    return 1024 + sum(
-        512 * (len(one.findings) + len(one.inventory.components) + len(one.notices))
-        for one in found
+    return (
+        1024
+        + 256 * len(looked.needed.blobs)
+        + sum(
+            512 * (len(one.findings) + len(one.inventory.components) + len(one.notices))
+            for one in found
+        )
     )
 
 

@@ -12,14 +12,21 @@ import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from seawall.core.errors import NotFoundError, SeawallError
+from seawall.store.watching import WhileUnchanged
 from seawall.trust import bundle, keys
 from seawall.trust.log import entries, merkle, notes, verify
 from seawall.trust.log.transparency import TransparencyLog
 from seawall.trust.log.verify import LogProof
 from seawall.trust.log.witnesses import Witnesses
 from seawall.trust.model import SignatureFormat, TrustedKey, UnverifiedSignature
+
+PLACE_BYTES: Final = 1024
+"""Of an entry that is kept, about."""
+
+_Place: TypeAlias = "tuple[tuple[bytes, ...], int | None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,10 @@ class LoggedSignatures:
 
     log: TransparencyLog
     witnesses: Witnesses
+    kept: WhileUnchanged[_Place, int]
+    """How many witnesses saw an entry that our log holds. The log only grows, so an entry that is
+    there stays, under its number; witnesses and what they co-sign change with events. What is not
+    there is looked for again each time."""
 
     def prove(
         self, artifact: UnverifiedSignature, signer: TrustedKey, *, now: dt.datetime
@@ -58,14 +69,25 @@ class LoggedSignatures:
         )
         if not found.is_valid:
             return Logged(proof=found)
-        leaves = [merkle.leaf_hash(verify.UnverifiedEntry.parse(item).body) for item in items]
-        if not self._holds(leaves, found.index):
+        leaves = tuple(merkle.leaf_hash(verify.UnverifiedEntry.parse(one).body) for one in items)
+        place = leaves, found.index
+        try:
+            witnesses = self.kept.get(
+                place, lambda: self._seen(*place), weigh=lambda _: PLACE_BYTES
+            )
+        except NotFoundError:
             return Logged(proof=_forked(found))
-        return Logged(proof=found, witnesses=self._witnesses(leaves, found.index))
+        return Logged(proof=found, witnesses=witnesses)
+
+    def _seen(self, leaves: Sequence[bytes], index: int | None) -> int:
+        """Count the witnesses of the entry. Raises NotFoundError when our log does not hold it: a
+        proof that leads to another tree under our key is a fork."""
+        if not self._holds(leaves, index):
+            raise NotFoundError("the log of this installation has no such entry")
+        return self._witnesses(leaves, index)
 
     def _holds(self, leaves: Sequence[bytes], index: int | None) -> bool:
-        """Tell whether our own log has one of these at this number: a proof that leads to another
-        tree under our key is a fork."""
+        """Tell whether our own log has one of these at this number."""
         for leaf in leaves:
             with contextlib.suppress(NotFoundError):
                 if self.log.find(leaf) == index:

@@ -25,6 +25,7 @@ ends when that day begins, in UTC.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -45,6 +46,9 @@ MAX_POLICIES: Final = 256
 MAX_VARIANTS: Final = 8
 """Of one rule that may be asked several times, each time with other demands and a mode."""
 
+PARSED_MAX: Final = 8
+"""Contents of files whose parsed form is kept."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SEVERITIES: Final = {s.label: s for s in Severity if s is not Severity.UNKNOWN}
 _REPEATABLE: Final = frozenset({Signed.name, Attested.name})
@@ -62,8 +66,12 @@ def load_file(path: Path) -> Policies:
     return load(content)
 
 
+@functools.lru_cache(maxsize=PARSED_MAX)
 def load(content: bytes) -> Policies:
-    """Parse a policy file. Raises InvalidInputError, saying where, or LimitError."""
+    """Parse a policy file. Raises InvalidInputError, saying where, or LimitError.
+
+    The same bytes say the same, so they are parsed once; the file itself is read each time.
+    """
     top = _fields.mapping(_yaml.parse(content), "the file")
     _fields.only(top, "the file", required={"version", "policies"})
     if _fields.text(top["version"], "version") != "1":

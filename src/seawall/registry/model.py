@@ -34,6 +34,16 @@ class Referrer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What a pull of a manifest has to find."""
+
+    blobs: tuple[tuple[Digest, int], ...]
+    """Each with its size in bytes."""
+    unknown: tuple[Digest, ...]
+    """Named, and neither a manifest here nor a blob that the repository links to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedDigest:
     tag: Tag
     digest: Digest

@@ -20,7 +20,7 @@ from seawall.registry.errors import (
     RepositoryUnknownError,
 )
 from seawall.registry.limits import INDEX_MAX_DEPTH, PAGE
-from seawall.registry.model import Referrer, StoredManifest, TaggedDigest, TaggedImage
+from seawall.registry.model import Needed, Referrer, StoredManifest, TaggedDigest, TaggedImage
 from seawall.registry.uploads import Uploads
 from seawall.store import Database
 
@@ -161,13 +161,29 @@ class Registry:
 
         Cheap: looks at presence and size, not at every byte. Raises ManifestUnknownError.
         """
+        return self.missing_of(repository, self.needed(repository, digest))
+
+    def needed(self, repository: RepositoryName, digest: Digest) -> Needed:
+        """Return what a pull of the manifest has to find, as the database knows it.
+
+        It changes with events only: a push, a deletion. Raises ManifestUnknownError.
+        """
         self.resolve(repository, digest)
-        missing: set[Digest] = set()
+        sizes: dict[Digest, int | None] = {}
         todo, depth = {digest}, 0
         while todo and depth < INDEX_MAX_DEPTH:
-            todo = {child for one in todo for child in self._look_at(repository, one, missing)}
+            todo = {child for one in todo for child in self._look_at(repository, one, sizes)}
             depth += 1
-        return sorted(missing | todo)  # what is nested deeper was not looked at: not found
+        unknown = {one for one, size in sizes.items() if size is None}
+        return Needed(
+            blobs=tuple((one, size) for one, size in sizes.items() if size is not None),
+            unknown=tuple(unknown | todo),  # what is nested deeper was not looked at: not found
+        )
+
+    def missing_of(self, repository: RepositoryName, needed: Needed) -> list[Digest]:
+        """Return what is not there, or not of its size: this looks at the disk, each time."""
+        gone = (one for one, size in needed.blobs if not self._is_present(repository, one, size))
+        return sorted({*gone, *needed.unknown})
 
     # -- listings
 
@@ -208,20 +224,20 @@ class Registry:
             return _lookup.indexes_of(connection, repository, child, PAGE)
 
     def _look_at(
-        self, repository: RepositoryName, digest: Digest, missing: set[Digest]
+        self, repository: RepositoryName, digest: Digest, sizes: dict[Digest, int | None]
     ) -> list[Digest]:
-        """Add what is missing below one manifest; return its children."""
+        """Add the blobs of one manifest with their sizes; return its children."""
         with self._database.read() as connection:
             number = _sql.repository_id(connection, repository)
             if number is None or _lookup.digest_of(connection, repository, digest) is None:
-                sizes = {digest: _lookup.linked_size(connection, repository, digest)}
-                children: list[Digest] = []
-            else:
-                sizes, children = _lookup.needs(connection, number, digest)
-        for blob, size in sizes.items():
-            if size is None or not self._contents.is_present(repository, blob, size):
-                missing.add(blob)
+                sizes[digest] = _lookup.linked_size(connection, repository, digest)
+                return []
+            found, children = _lookup.needs(connection, number, digest)
+        sizes |= found
         return children
+
+    def _is_present(self, repository: RepositoryName, digest: Digest, size: int) -> bool:
+        return self._contents.is_present(repository, digest, size)
 
 
 def _no_manifest(repository: RepositoryName, target: str) -> ManifestUnknownError:

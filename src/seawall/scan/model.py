@@ -11,12 +11,15 @@ import enum
 
 import msgspec
 
+from seawall.scan.severity import Severity
+
 
 class PackageType(enum.StrEnum):
     """The package universes that the inventory knows, by the types of package URLs (ECMA-427)."""
 
     ALPM = "alpm"
     APK = "apk"
+    BITNAMI = "bitnami"
     CARGO = "cargo"
     COMPOSER = "composer"
     CONDA = "conda"
@@ -26,14 +29,17 @@ class PackageType(enum.StrEnum):
     GEM = "gem"
     GENERIC = "generic"
     GOLANG = "golang"
+    HACKAGE = "hackage"
     HEX = "hex"
     LUAROCKS = "luarocks"
     MAVEN = "maven"
     NPM = "npm"
     NUGET = "nuget"
+    OTP = "otp"
     PUB = "pub"
     PYPI = "pypi"
     RPM = "rpm"
+    SWIFT = "swift"
 
     @property
     def is_system(self) -> bool:
@@ -138,6 +144,36 @@ class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 0
 
 
+class WeaknessKind(enum.StrEnum):
+    """What sort of weakness."""
+
+    SECRET = "secret"  # noqa: S105 — key material or a password in a file or the config
+    CONFIGURATION = "configuration"  # the image is built in a way that helps an attacker
+    MALWARE = "malware"  # a scanner for malicious programs says so
+
+
+class Weakness(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong with the image itself, which no advisory about a package would tell.
+
+    A secret is never kept whole: `evidence` shows a few characters and the length.
+    """
+
+    kind: WeaknessKind
+    rule: str
+    """Stable name of the rule that found it: `private-key`, `user-is-root`."""
+    title: str
+    severity: Severity
+    evidence: str
+    remedy: str
+    path: str = ""
+    """Absolute inside the image; empty for what stands in the config."""
+    line: int = 0
+    """From 1; 0 where lines mean nothing."""
+    layer: str = ""
+    layer_index: int = -1
+    """As for a component; -1 for the config."""
+
+
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """All that was found, in a fixed order: same image, same bytes."""
 
@@ -149,3 +185,4 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """True when a limit, a broken layer or a missing layer may hide components."""
     platform: str = ""
     config_digest: str = ""
+    weaknesses: tuple[Weakness, ...] = ()

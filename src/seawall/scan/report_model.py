@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections
+import datetime as dt
 from collections.abc import Iterable
 
 import msgspec
 
+import seawall
+from seawall.core import clock
 from seawall.scan.advisory_model import Informational, State
 from seawall.scan.holes import Claim
 from seawall.scan.model import Inventory, PackageType, Role
@@ -69,6 +72,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return self.fixed_version != ""
 
 
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that somebody answers for: it stays in the report and counts for nothing."""
+
+    finding: Finding
+    status: str
+    """`not_affected` or `fixed` (VEX), or `waived`."""
+    reason: str
+    """The justification or statement, as it was given."""
+    author: str
+    """Who says so: the author of the VEX document, or the owner of the waiver."""
+    document: str = ""
+    """Digest of the VEX document; empty for a waiver."""
+    until: str = ""
+    """When it ends, RFC 3339; empty where it does not."""
+
+
 class FeedUsed(msgspec.Struct, frozen=True, kw_only=True):
     """The edition of a feed by which a report was judged."""
 
@@ -114,6 +133,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     informational: tuple[Finding, ...] = ()
     """Advisories that are no vulnerabilities: unmaintained, unsound, notices."""
     end_of_life: tuple[EndOfLife, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
+    """Findings that VEX or a waiver answers for; they are not among `findings`."""
+    unapplied: tuple[str, ...] = ()
+    """Why statements about this image did not apply."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +162,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fixable(self) -> int:
         return sum(self.fixable_by_severity.values())
+
+
+def unjudged(inventory: Inventory, *, digest: str, now: dt.datetime) -> Report:
+    """Return a report that says what is in an image and nothing about what is wrong with it."""
+    return Report(
+        digest=str(digest),
+        inventory=inventory,
+        findings=(),
+        scanned_at=clock.to_text(now),
+        feeds=(),
+        scanner_version=seawall.__version__,
+        is_partial=inventory.is_partial,
+        unjudged=len(inventory.components),
+        notices=("nothing was judged",),
+    )
 
 
 def summarise(report: Report) -> Summary:

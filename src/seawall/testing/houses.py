@@ -18,6 +18,7 @@ from seawall.core.errors import NotFoundError
 from seawall.core.reason import Refusal
 from seawall.core.strictjson import Json
 from seawall.engine.model import Admitted
+from seawall.flows.transparency import Submission
 from seawall.identity.model import Action
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
@@ -27,7 +28,8 @@ from seawall.testing import images, signatures
 from seawall.testing.images import Image
 from seawall.trust import cosign
 from seawall.trust.attestations import plan, statement
-from seawall.trust.keys import PrivateKey
+from seawall.trust.keys import PrivateKey, PublicKey
+from seawall.trust.log import entries
 from seawall.web import views
 from seawall.web.ports import Viewer
 from seawall.web.reading import HousePages
@@ -212,6 +214,26 @@ class Stage:
         reference = Reference.parse(f"{host}/{repository}:{tag}")
         uploads = cosign.plan(_descriptor(made), reference, key, self.house.clock.now())
         self.push_uploads(into or repository, uploads)
+
+    def sign_into_the_log(
+        self, key: PrivateKey, repository: RepositoryName, made: Image, tag: str
+    ) -> None:
+        """Sign as `seawall sign` does, the bundle with the log's proof in it."""
+        host = self.house.settings.registry_hosts[0]
+
+        def enter(envelope: dict[str, Json], signer: PublicKey) -> list[Json]:
+            asked = Submission(
+                repository=repository,
+                tag=Tag(tag),
+                envelope=entries.parse_envelope(envelope),
+                signer=signer,
+            )
+            logged, _ = self.house.logging.submit(asked, actor=CI)
+            return [logged.to_bundle_json()]
+
+        reference, now = Reference.parse(f"{host}/{repository}:{tag}"), self.house.clock.now()
+        uploads = cosign.plan(_descriptor(made), reference, key, now, log=enter)
+        self.push_uploads(repository, uploads)
 
     def attest(
         self,

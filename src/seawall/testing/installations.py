@@ -27,6 +27,7 @@ from seawall.app import rooms, setup
 from seawall.core.errors import NotFoundError
 from seawall.jobs import dispatch, queue, worker
 from seawall.oci.digest import Digest
+from seawall.testing import warm
 from seawall.testing.registry_server import free_port
 
 READY_SECONDS: Final = 60.0
@@ -42,7 +43,7 @@ class Served:
 
     installation: Installation
     words: tuple[str, ...]
-    process: subprocess.Popen[bytes] | None = None
+    process: warm.Process | None = None
 
     @property
     def pid(self) -> int:
@@ -53,9 +54,9 @@ class Served:
         """Start it and wait until it says that it serves."""
         ready, write = os.pipe()
         with (self.installation.directory / f"{self.words[0]}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.installation.command("serve"), *self.words, "--ready-fd", str(write)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(write,),
+            self.process = warm.start(
+                "serve", "--state", str(self.installation.state), *self.words,
+                "--ready-fd", str(write), env=os.environ, log=log.fileno(), inherited=(write,),
             )  # fmt: skip
         os.close(write)
         try:
@@ -101,10 +102,7 @@ class Installation:
 
     def seawall(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command on this state until it ends."""
-        return subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False,
-            stdin=subprocess.DEVNULL, timeout=READY_SECONDS,
-        )  # fmt: skip
+        return warm.seawall(*words, "--state", str(self.state), env=os.environ)
 
     def prepare(self) -> None:
         """Bring the state into being without starting anything, as `up` does first."""

@@ -10,14 +10,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seawall.testing import images, installations
+from seawall.testing import images, installations, warm
 from seawall.testing.images import Entry, Image
 
 COMMAND_SECONDS: Final = 120.0
@@ -73,15 +72,17 @@ class Installation:
             words, input=stdin, capture_output=True, text=True, check=False,
             timeout=COMMAND_SECONDS, env=self.environment(**env), cwd=self.home,
         )  # fmt: skip
-        if check and done.returncode:
-            said = f"{done.stdout}{done.stderr}"
-            raise AssertionError(f"`{' '.join(words)}` exited {done.returncode}:\n{said}")
-        return done
+        return _checked(done) if check else done
 
-    def seawall(self, *words: str, stdin: str | None = "", check: bool = True) -> Done:
+    def seawall(
+        self, *words: str, stdin: str = "", check: bool = True, env: Mapping[str, str] = {}
+    ) -> Done:
         """Run one command on this installation."""
-        state = ("--state", str(self.state))
-        return self.run(sys.executable, "-m", "seawall", *state, *words, stdin=stdin, check=check)
+        done = warm.seawall(
+            "--state", str(self.state), *words, stdin=stdin, env=self.environment(**env),
+            cwd=self.home, seconds=COMMAND_SECONDS,
+        )  # fmt: skip
+        return _checked(done) if check else done
 
     def docker(
         self, *words: str, stdin: str | None = "", check: bool = True, env: Mapping[str, str] = {}
@@ -146,6 +147,13 @@ class Installation:
             "DOCKER_TLS_VERIFY": "1",
             "DOCKER_CERT_PATH": str(folder),
         }
+
+
+def _checked(done: Done) -> Done:
+    if done.returncode:
+        said = f"{done.stdout}{done.stderr}"
+        raise AssertionError(f"`{' '.join(done.args)}` exited {done.returncode}:\n{said}")
+    return done
 
 
 @contextlib.contextmanager

@@ -47,3 +47,15 @@ def test_an_unknown_kind_matters(tmp_path: Path) -> None:
     first = watch.number()
     record(database, VERDICT)
     assert first != watch.number()
+
+
+def test_all_but_the_kinds_that_matter_can_be_ignored(tmp_path: Path) -> None:
+    database = fresh_database(tmp_path)
+    watch = EventWatch(database, only=frozenset({"VerdictGiven"}))
+    first = watch.number()
+    record(database, DISTRUSTED)
+    assert first == watch.number()
+    record(database, DISTRUSTED)
+    record(database, VERDICT)
+    record(database, DISTRUSTED)
+    assert first != watch.number()

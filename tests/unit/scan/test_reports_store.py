@@ -11,10 +11,11 @@ from seawall import audit
 from seawall.core.actor import SYSTEM
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
-from seawall.scan import report_model, table
+from seawall.scan import report_model
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
+from seawall.scan.outputs import table
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.reports import Reports
 from seawall.scan.severity import Severity

@@ -27,10 +27,6 @@ MAX_TEXT: Final = 255
 """Characters of a name or version; a longer one is not one."""
 
 
-class Unreadable(Exception):  # noqa: N818
-    """The file is not what its name promises. The message is one sentence for the report."""
-
-
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One package that a file speaks of; the fields mean what those of `Component` mean."""
 
@@ -46,6 +42,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     inside: str = ""
     evidence: tuple[Evidence, ...] = ()
     licenses: tuple[str, ...] = ()
+
+
+class Unreadable(Exception):  # noqa: N818
+    """The file is not what its name promises. The message is one sentence for the report."""
+
+    def __init__(self, message: str, found: Sequence[Found] = ()) -> None:
+        super().__init__(message)
+        self.found: Final = tuple(found)
+        """What was read before the trouble, of files whose parts stand for themselves (archives,
+        lists): it holds, and the rest of the file is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,9 @@
-"""Writes metadata files: the inverse of `metadata.parse`."""
+"""Writes metadata files: the inverse of `metadata.parse`.
+
+They are written byte for byte as programs in Go write them. A stock notary-server, and a client
+that holds the snapshot key, does not hash the file that it was given: it parses it, writes it anew
+and puts the hash of that into the snapshot. A file that comes out otherwise is then never found.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +41,11 @@ from seawall.trust.tuf.names import Gun, Role
 ROOT_CERTIFICATE: Final = Profile(lifetime=dt.timedelta(days=3650), has_key_encipherment=True)
 """As stock clients make it."""
 COMMON_NAME_MAX_CHARACTERS: Final = 64
+
+_ESCAPED: Final = {
+    one.encode(): f"\\u{ord(one):04x}".encode() for one in ("<", ">", "&", "\u2028", "\u2029")
+}
+"""What Go's encoding/json escapes in strings; none of it stands outside of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +152,8 @@ def certificate_der(key: TufKey) -> bytes:
 
 
 def _time(moment: dt.datetime) -> str:
-    """Return a time as metadata holds it: RFC 3339, UTC, microseconds."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Return a time as metadata holds it: RFC 3339, UTC, a fraction without zeros at its end."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
 
 
 def _raw(signer: Signer) -> Callable[[bytes], bytes]:
@@ -152,6 +162,8 @@ def _raw(signer: Signer) -> Callable[[bytes], bytes]:
 
 def _join(role: Role, message: bytes, signatures: Sequence[Signature]) -> File:
     listed = canonical.encode([one.to_json() for one in signatures])
+    for character, escape in _ESCAPED.items():
+        message = message.replace(character, escape)
     return parse(role, b'{"signed":' + message + b',"signatures":' + listed + b"}")
 
 

@@ -78,6 +78,34 @@ def test_what_is_written_is_read_back(role):
     assert canonical.encode(json.loads(file.content)["signed"]) == file.signed_bytes
 
 
+@pytest.mark.parametrize(
+    ("microsecond", "written"),
+    [
+        (0, "2030-01-02T03:04:05Z"),
+        (120, "2030-01-02T03:04:05.00012Z"),
+        (123000, "2030-01-02T03:04:05.123Z"),
+        (500000, "2030-01-02T03:04:05.5Z"),
+        (678901, "2030-01-02T03:04:05.678901Z"),
+    ],
+)
+def test_a_time_is_written_as_go_writes_it(microsecond: int, written: str):
+    body = Timestamp(version=1, expires=EXPIRES.replace(microsecond=microsecond), snapshot=META)
+    file = build.signed_file(TIMESTAMP, body, KEYS)
+    assert written == json.loads(file.content)["signed"]["expires"]
+    assert body == metadata.parse(TIMESTAMP, file.content).body
+
+
+def test_what_go_escapes_is_escaped_in_the_file_and_not_in_what_is_signed():
+    paths = ("<&>", "\u2028\u2029")
+    keys = RoleKeys(key_ids=IDS[:1])
+    delegation = Delegation(role=RELEASES, keys=keys, paths=paths)
+    body = Targets(version=1, expires=EXPIRES, keys=BY_ID, delegations=(delegation,))
+    file = build.signed_file(TARGETS, body, KEYS)
+    assert b'"paths":["\\u003c\\u0026\\u003e","\\u2028\\u2029"]' in file.content
+    assert '"paths":["<&>","\u2028\u2029"]'.encode() in file.signed_bytes
+    assert body == metadata.parse(TARGETS, file.content).body
+
+
 def test_signers_are_counted_by_key():
     two = RoleKeys(key_ids=IDS, threshold=2)
     file = build.signed_file(TARGETS, TARGETS_BODY, [KEYS[0], KEYS[0], KEYS[0]])

@@ -6,19 +6,26 @@ name cannot move the cursor, change colours or hide a line. No colour is used at
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
 from seawall.scan import report_model
-from seawall.scan.report_model import Finding, Report
+from seawall.scan.model import Weakness
+from seawall.scan.outputs import Subject, _words
+from seawall.scan.report_model import Finding, Report, Suppressed
 
 COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "LAYER")
 COLUMN_MAX_CHARS: Final = 40
 NO_FIX: Final = "—"
 
 _Row = tuple[str, str, str, str, str]
+
+
+def write(report: Report, subject: Subject) -> bytes:
+    """Return the report as lines of text, with a heading."""
+    told = [f"{plain(subject.name, max_chars=200)}  {counts(report)}", *lines(report)]
+    return "".join(f"{line}\n" for line in told).encode()
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -32,6 +39,8 @@ def lines(report: Report) -> Iterator[str]:
         for finding in members:
             yield _line(_row(finding), widths)
         yield ""
+    yield from _weaknesses(report.inventory.weaknesses)
+    yield from _answered(report.suppressed)
     yield counts(report)
     yield from _doubts(report)
 
@@ -49,11 +58,7 @@ def counts(report: Report) -> str:
 
 def plain(text: str, *, max_chars: int = COLUMN_MAX_CHARS) -> str:
     """Return hostile text as one harmless, bounded piece of a line."""
-    safe = "".join(
-        char if unicodedata.category(char)[0] not in "CZ" or char == " " else "�"
-        for char in text[: max_chars + 1]
-    )
-    return safe if len(safe) <= max_chars else safe[: max_chars - 1] + "…"
+    return _words.plain(text, max_chars=max_chars)
 
 
 def _count(number: int, noun: str) -> str:
@@ -78,11 +83,36 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return ("  " + "  ".join(padded)).rstrip()
 
 
+def _weaknesses(found: Sequence[Weakness]) -> Iterator[str]:
+    """Yield secrets and mistakes of the image itself, worst first."""
+    for one in sorted(found, key=lambda one: (-one.severity.rank, one.rule, one.path, one.line)):
+        place = f"{plain(one.path, max_chars=200)}:{one.line}" if one.line else plain(one.path)
+        yield f"{one.severity.upper()} {one.kind}: {plain(one.title, max_chars=100)}"
+        yield f"  {place or 'config'}  {plain(one.evidence, max_chars=200)}"
+        yield f"  {plain(one.remedy, max_chars=200)}"
+    if found:
+        yield ""
+
+
+def _answered(suppressed: Sequence[Suppressed]) -> Iterator[str]:
+    if not suppressed:
+        return
+    yield f"ANSWERED FOR ({len(suppressed)})"
+    for one in suppressed:
+        until = f" until {plain(one.until)[:10]}" if one.until else ""
+        who = f"{one.status}, {plain(one.author)}{until}"
+        what = f"{plain(one.finding.id)}  {plain(one.finding.name)} {plain(one.finding.version)}"
+        yield f"  {what}  {who}: {plain(one.reason, max_chars=200)}"
+    yield ""
+
+
 def _doubts(report: Report) -> Iterator[str]:
     if report.is_partial:
         yield "INCOMPLETE: a part of the image could not be read"
     for notice in report.inventory.notices:
         yield f"note: {plain(notice.message, max_chars=200)}"
+    for text in report.unapplied:
+        yield f"not applied: {plain(text, max_chars=300)}"
     for text in report.notices:
         yield f"NOT JUDGED: {plain(text, max_chars=200)}"
     if not report.feeds:

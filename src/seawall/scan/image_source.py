@@ -1,0 +1,37 @@
+"""An image that can be read, wherever it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.model import Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """An image that `inventory.take` can read. Close it, or use it in a `with`."""
+
+    digest: str
+    """Of the manifest; of the config for a docker archive, which has no manifest; of the listing
+    for a directory."""
+    name: str
+    layers: tuple[LayerSource, ...]
+    config: bytes | None
+    """None where there is none, as for a directory."""
+    close: Callable[[], None]
+    notices: tuple[Notice, ...] = ()
+    """What could not be had; it may be more once the layers were read."""
+
+    def __enter__(self) -> ImageSource:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

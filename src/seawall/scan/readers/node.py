@@ -1,0 +1,160 @@
+"""Node packages, from the `package.json` beside their code (lock files: `node_lock`).
+
+A `package.json` says something only where a package manager or a person puts a package:
+
+    node_modules/NAME/             installed; an alias (`npm:`) is reported by its true name
+    …/node_modules/NAME/…/OTHER/   vendored inside a package: BUNDLED if the folder has its name, it
+                                   is not private, and it is no test, example or template
+    …/NAME/, …/NAME-vVERSION/,     put there without npm: global programs, distribution packages,
+    …/VERSION/                     applications; the folder must fit the name or version
+
+Everything else is a sample or a part of a package (`react/cjs`), and is no package.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from seawall.core.limits import MIB
+from seawall.scan.model import Evidence, PackageType, Role
+from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
+from seawall.scan.readers._content import MANIFEST, detail, json_of, word
+from seawall.scan.readers._zip import Archive
+
+MAX_BYTES: Final = 4 * MIB
+"""The README that old npm put into the file included."""
+MAX_ZIP_BYTES: Final = 256 * MIB
+
+_NAME: Final = re.compile(r"(?:@[A-Za-z0-9~_-][\w.~-]*/)?[A-Za-z0-9~_-][\w.~!'()*-]*", re.ASCII)
+_VERSION: Final = re.compile(r"[0-9][\w.+~-]*", re.ASCII)
+_NO_PACKAGE: Final = frozenset(
+    {
+        *("test", "tests", "__tests__", "__mocks__", "spec", "fixture", "fixtures", "testdata"),
+        *("example", "examples", "sample", "samples", "demo", "template", "templates"),
+        *("benchmark", "benchmarks", "doc", "docs"),
+    }
+)
+
+
+class _Package(msgspec.Struct):
+    name: Any = None
+    version: Any = None
+    license: Any = None
+    licenses: Any = None
+    private: Any = None
+
+
+def read_package(content: Content, path: str) -> tuple[Found, ...]:
+    """Read one `package.json`; nothing when it is no package at this place."""
+    package = json_of(content, _Package)
+    name, version = name_of(package.name), version_of(package.version)
+    if not name or not version:
+        return ()
+    folders = path.split("/")[:-1]
+    role, evidence = _standing(folders, name, version)
+    if role is None or (role is not Role.INSTALLED and (package.private or version == "0.0.0")):
+        return ()
+    found = Found(
+        type=PackageType.NPM,
+        name=name,
+        version=version,
+        role=role,
+        evidence=evidence,
+        licenses=_licenses_of(package),
+    )
+    return (found,)
+
+
+def read_cached(content: Content, path: str) -> tuple[Found, ...]:
+    """Read an archive of Yarn's cache, from which Plug'n'Play loads packages as they are."""
+    archive = Archive(content, _is_package_in_zip)
+    found: list[Found] = []
+    for member in archive.members:
+        package = read_package(archive.read(member, MAX_BYTES), member.name)
+        found += (msgspec.structs.replace(item, inside=detail(member.name)) for item in package)
+    return tuple(found)
+
+
+def name_of(value: object) -> str:
+    """Return a valid package name, or the empty string."""
+    name = word(value)
+    return name if _NAME.fullmatch(name) else ""
+
+
+def version_of(value: object) -> str:
+    """Return a version as it is compared, without the `v` or `=` of old packages."""
+    version = word(value).lstrip("v=")
+    return version if _VERSION.fullmatch(version) else ""
+
+
+def _standing(
+    folders: list[str], name: str, version: str
+) -> tuple[Role | None, tuple[Evidence, ...]]:
+    """Return the role that the place gives to the package, None when it is no place for one."""
+    tail = "/".join(folders[-1 - name.count("/") :])
+    if "node_modules" not in folders:
+        fits = {name, version, f"{name}-{version}", f"{name}-v{version}", f"v{version}"}
+        fitting = tail in fits or folders[-1:] == [version] or folders[-1:] == [f"v{version}"]
+        is_sample = not _NO_PACKAGE.isdisjoint(folders)
+        return (Role.INSTALLED if fitting and not is_sample else None), MANIFEST
+    last = len(folders) - folders[::-1].index("node_modules")
+    rest = folders[last:]
+    if len(rest) == (2 if rest and rest[0].startswith("@") else 1):
+        installed = "/".join(rest)
+        if installed == name:
+            return Role.INSTALLED, MANIFEST
+        alias = f"installed under the name {detail(installed)}"
+        return Role.INSTALLED, (Evidence(kind="manifest", detail=alias),)
+    if tail == name and _NO_PACKAGE.isdisjoint(rest):
+        return Role.BUNDLED, MANIFEST
+    return None, ()
+
+
+def _licenses_of(package: _Package) -> tuple[str, ...]:
+    """Read `license`, and the objects and lists of old packages."""
+    found: list[object] = []
+    for value in (package.license, package.licenses):
+        for item in value if isinstance(value, list) else [value]:
+            found.append(item.get("type") if isinstance(item, dict) else item)
+    return _licenses.normalise(found[:20])
+
+
+def _is_package_in_zip(name: str) -> bool:
+    """Tell whether a member is the package itself, not a part of it."""
+    if not name.startswith("node_modules/") or not name.endswith("/package.json"):
+        return False
+    return name.count("/") == (3 if name.startswith("node_modules/@") else 2)
+
+
+def _is_cache(path: str) -> bool:
+    return "/.yarn/cache/" in f"/{path}" or "/.yarn/berry/cache/" in f"/{path}"
+
+
+def _read_leniently(content: Content, path: str) -> tuple[Found, ...]:
+    """A broken `package.json` outside `node_modules` is a test case of some program."""
+    try:
+        return read_package(content, path)
+    except Unreadable:
+        if "node_modules" in path.split("/"):
+            raise
+        return ()
+
+
+READERS: Final[tuple[Reader, ...]] = (
+    Reader(
+        format="npm package.json",
+        read=_read_leniently,
+        names=frozenset({"package.json"}),
+        max_bytes=MAX_BYTES,
+    ),
+    Reader(
+        format="Yarn cache",
+        read=read_cached,
+        endings=(".zip",),
+        is_wanted=_is_cache,
+        max_bytes=MAX_ZIP_BYTES,
+    ),
+)
