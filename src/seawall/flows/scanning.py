@@ -189,7 +189,7 @@ class Scanning:
         fresh = self.advisories.fresh_ecosystems(asked.generation)
         if fresh:
             self._queue_rematches(sorted(self.reports.images_of(fresh)))
-        self.rematching.rejudge(packages)
+        self.rematching.rejudge(packages, generation=asked.generation)
         self.rematching.settle(self._places)
 
     def renew_reports(self) -> None:

@@ -64,10 +64,11 @@ class Rematching:
         self._clock = clock
         self._differences: dict[int, Difference] = {}
 
-    def rejudge(self, packages: Iterable[staging.Package]) -> int:
-        """Judge again every version of these packages; returns how many verdicts changed.
+    def rejudge(self, packages: Iterable[staging.Package], *, generation: int) -> int:
+        """Judge again every version of the packages that a generation speaks differently about.
 
-        Raises FeedsMovedError when the feeds change faster than this can judge.
+        Returns how many verdicts changed. Raises FeedsMovedError when the feeds change faster than
+        this can judge.
         """
         asked = sorted(packages)
         for _ in range(reports.ATTEMPTS):
@@ -78,6 +79,12 @@ class Rematching:
             now = clocks.to_text(self._clock.now())
             with self._database.write() as connection:
                 if StoredAdvisories(connection).feeds() == feeds:
+                    g = _sql.generations.c
+                    connection.execute(
+                        sa.update(_sql.generations)
+                        .where(g.id == generation)
+                        .values(is_rejudged=True)
+                    )
                     return verdicts.change(connection, fresh, now=now)
         raise FeedsMovedError(
             "the advisories changed while packages were judged again", remedy="try again"

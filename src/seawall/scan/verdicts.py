@@ -161,6 +161,13 @@ def change(
     return changed
 
 
+def are_current(connection: sa.Connection) -> bool:
+    """Tell whether every stored verdict is what the feeds in use say."""
+    g, f = _sql.generations.c, _sql.feeds.c
+    waiting = sa.select(g.id).where(g.id.in_(sa.select(f.generation)), ~g.is_rejudged)
+    return connection.execute(waiting.limit(1)).first() is None
+
+
 def names_of(question: Question) -> list[tuple[str, str]]:
     """Return (ecosystem without suffix, package) of every name that advisories may use."""
     bases = dict.fromkeys(pattern.partition(":")[0] for pattern in question.scope)
