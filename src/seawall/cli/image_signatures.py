@@ -1,15 +1,18 @@
-"""Signatures of an image in a registry: find them, judge them, add ours.
+"""Signatures of an image in a registry: find them, add ours.
 
-The I/O that stands around `trust.cosign` and `trust.proof`, over one `RegistryClient`.
+The I/O that stands around `trust.cosign`, over one `RegistryClient`. They are judged in
+`image_judging`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from seawall.cli._beside import Beside
 from seawall.cli.registry_client import Fetched, RegistryClient
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
@@ -24,20 +27,17 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import bundle, cosign, proof, referrers, simple_signing
+from seawall.trust import bundle, cosign, referrers, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
-from seawall.trust.model import (
-    SignatureFormat,
-    TrustedAuthority,
-    TrustedKey,
-    UnverifiedSignature,
-)
-from seawall.trust.proof import Proof
+from seawall.trust.model import MAX_SIGNATURES, SignatureFormat, UnverifiedSignature
 from seawall.trust.signing import Signer
 
 MAX_PLATFORMS: Final = 256
 MAX_ATTEMPTS: Final = 4
 """Rounds of pushing and looking before signing gives up."""
+
+AT_ONCE: Final = 2
+"""Blobs that are pushed at the same time: signing has as many connections open by then."""
 
 _ATTESTATION_PLATFORM: Final = "unknown"  # how buildkit lists what is no image
 
@@ -67,91 +67,42 @@ class Signed:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The proof for one image."""
-
-    digest: Digest
-    proof: Proof
-
-
 def sign_image(
     client: RegistryClient,
     reference: Reference,
+    image: Fetched,
     key: Signer,
     now: dt.datetime,
     *,
     log: bundle.Log | None = None,
     planners: Sequence[Planner] = (),
+    found: Collected | None = None,
 ) -> tuple[Signed, ...]:
-    """Sign the image; of an index, the index and the manifest of each platform.
+    """Sign the image that `reference` names; of an index, it and the manifest of each platform.
 
     cosign's formats are always made; `planners` add others. With a `log`, each new bundle is
-    entered there and holds the proof.
+    entered there and holds the proof. `found` is what was collected a moment ago of `image` itself.
 
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
     """
-    image = client.get_manifest(reference.repository, reference.target)
     return tuple(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign(client, reference, target, key, now, log=log, planners=planners),
+            is_new=_sign(
+                client,
+                reference,
+                target,
+                key,
+                now,
+                log=log,
+                planners=planners,
+                found=found if target.digest == image.digest else None,
+            ),
         )
         for target in (image.descriptor, *platforms(image))
     )
-
-
-def verify_image(
-    client: RegistryClient,
-    reference: Reference,
-    keys: Sequence[TrustedKey],
-    now: dt.datetime,
-    *,
-    hosts: frozenset[str],
-    authorities: Sequence[TrustedAuthority] = (),
-    required_signers: int = 1,
-) -> Judged:
-    """Resolve the image once, collect its signatures and prove who vouches for it."""
-    image = client.get_manifest(reference.repository, reference.target)
-    found = collect(client, reference.repository, image.digest)
-    return judge(
-        image.digest,
-        found.artifacts,
-        reference,
-        keys,
-        now,
-        hosts=hosts,
-        authorities=authorities,
-        required_signers=required_signers,
-    )
-
-
-def judge(
-    subject: Digest,
-    artifacts: Sequence[UnverifiedSignature],
-    reference: Reference,
-    keys: Sequence[TrustedKey],
-    now: dt.datetime,
-    *,
-    hosts: frozenset[str],
-    authorities: Sequence[TrustedAuthority] = (),
-    required_signers: int = 1,
-) -> Judged:
-    """Prove who vouches for an image whose signatures were collected."""
-    result = proof.verify(
-        subject,
-        repository=reference.repository,
-        tag=None if reference.digest else reference.tag,
-        artifacts=artifacts,
-        keys=keys,
-        authorities=authorities,
-        now=now,
-        hosts=hosts,
-        required_signers=required_signers,
-    )
-    return Judged(digest=subject, proof=result)
 
 
 def collect(client: RegistryClient, repository: RepositoryName, subject: Digest) -> Collected:
@@ -171,18 +122,20 @@ def collect(client: RegistryClient, repository: RepositoryName, subject: Digest)
 
 
 def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[Upload]) -> None:
-    """Push in order, and list referrers where the registry does not do it by itself."""
+    """Push the blobs, some at once, then the manifests in their order.
+
+    Referrers are listed where the registry does not do it by itself.
+    """
+    blobs = [upload.content for upload in uploads if isinstance(upload, BlobUpload)]
+    for start in range(0, len(blobs), AT_ONCE):
+        first, *others = blobs[start : start + AT_ONCE]
+        beside = [Beside(functools.partial(client.put_blob, repository, one)) for one in others]
+        client.put_blob(repository, first)
+        for other in beside:
+            other.wait()
     for upload in uploads:
-        match upload:
-            case BlobUpload():
-                client.put_blob(repository, upload.content)
-            case ManifestUpload():
-                target = upload.tag or upload.digest
-                is_listed = client.put_manifest(
-                    repository, target, upload.content, upload.media_type
-                )
-                if upload.subject is not None and not is_listed:
-                    _list_under_fallback_tag(client, repository, upload.subject, upload)
+        if isinstance(upload, ManifestUpload):
+            _push_manifest(client, repository, upload)
 
 
 def push_until_seen(
@@ -190,17 +143,22 @@ def push_until_seen(
     repository: RepositoryName,
     subject: Digest,
     plan: Callable[[Collected], Sequence[Upload]],
+    *,
+    found: Collected | None = None,
 ) -> bool:
     """Push what `plan` says until it says nothing; tell whether there was anything to do.
+
+    `found` is what was collected a moment ago, if it was.
 
     All formats may be lists behind a tag that somebody else may be writing at the same moment (the
     protocol has no compare-and-swap), so what was pushed is looked up again. Raises ConflictError.
     """
     for attempt in range(MAX_ATTEMPTS):
-        uploads = plan(collect(client, repository, subject))
+        uploads = plan(found or collect(client, repository, subject))
         if not uploads:
             return attempt > 0
         push(client, repository, uploads)
+        found = None
     raise ConflictError(
         f"the registry does not keep the signature of {subject}",
         remedy="somebody else may be signing at this moment: try again",
@@ -246,6 +204,7 @@ def _sign(
     *,
     log: bundle.Log | None,
     planners: Sequence[Planner],
+    found: Collected | None,
 ) -> bool:
     def plan(found: Collected) -> Sequence[Upload]:
         uploads = [
@@ -263,7 +222,16 @@ def _sign(
             uploads += more(target, reference, found.artifacts)
         return uploads
 
-    return push_until_seen(client, reference.repository, target.digest, plan)
+    return push_until_seen(client, reference.repository, target.digest, plan, found=found)
+
+
+def _push_manifest(
+    client: RegistryClient, repository: RepositoryName, upload: ManifestUpload
+) -> None:
+    target = upload.tag or upload.digest
+    is_listed = client.put_manifest(repository, target, upload.content, upload.media_type)
+    if upload.subject is not None and not is_listed:
+        _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
 def _tag_artifacts(
@@ -275,7 +243,7 @@ def _tag_artifacts(
     except SeawallError as error:
         return [_broken(kind, source, error)]
     artifacts = []
-    for layer in layers[: proof.MAX_SIGNATURES + 1]:
+    for layer in layers[: MAX_SIGNATURES + 1]:
         try:
             content = client.get_blob(repository, layer.digest, max_bytes=simple_signing.MAX_BYTES)
         except UnavailableError:
@@ -292,7 +260,7 @@ def _referring_artifacts(
 ) -> list[UnverifiedSignature]:
     artifacts = []
     listed = [entry for entry in referring(client, repository, subject) if _is_wanted(entry)]
-    for entry in listed[: proof.MAX_SIGNATURES + 1]:
+    for entry in listed[: MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
             manifest = client.get_manifest(repository, entry.digest)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 0.2
 SEVERITIES: Final = ("negligible", "low", "medium", "high", "critical")
 _HELP: Final = """targets:
+  DOCKERFILE              a file of that name, or *.Dockerfile, Containerfile: its mistakes
   PATH                    OCI layout (folder or tar), archive of docker save, root file system
   docker:NAME             an image that the engine of this machine has
   REPOSITORY[:TAG]        an image of this installation
@@ -34,9 +35,9 @@ _HELP: Final = """targets:
 formats:
 {formats}
 
-Exit codes: 0 done, 1 findings at or above --fail-on (with --against: new ones), 2 wrong input,
-3 no such image, no report in time, or with --fail-on: not all of the image could be judged. A
-severity that nobody stated counts as high"""
+Exit codes: 0 done, 1 findings at or above --fail-on (with --against: new ones) or weaknesses at or
+above --fail-on-weakness, 2 wrong input, 3 no such image, no report in time, or with --fail-on: not
+all of the image could be judged. A severity that nobody stated counts as high"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fail-on", choices=SEVERITIES, help="exit with 1 if a finding is at or above this"
     )
     parser.add_argument(
+        "--fail-on-weakness", choices=SEVERITIES,
+        help="exit with 1 if a secret or a mistake of the image itself is at or above this",
+    )  # fmt: skip
+    parser.add_argument(
         "--vex", type=Path, action="append", default=[], metavar="FILE",
         help="statements that you believe: OpenVEX, CycloneDX or CSAF (more than once)",
     )  # fmt: skip
@@ -82,6 +87,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     name, report = _judged(options.image, options, settings)
     if options.against is None:
         _write(_document(_shown(report, options), name, options), options)
+        if _is_weak(report, options.fail_on_weakness):
+            return 1
         return _exit_code(report.findings, report, options.fail_on)
     return _compare(report, options, settings)
 
@@ -242,6 +249,14 @@ def _is_at_least(finding: Finding, least: str) -> bool:
     stated = finding.severity
     counted = Severity.HIGH if stated is Severity.UNKNOWN else stated
     return counted.rank >= Severity(least).rank
+
+
+def _is_weak(report: Report, least: str | None) -> bool:
+    from seawall.scan.severity import Severity
+
+    return least is not None and any(
+        one.severity.rank >= Severity(least).rank for one in report.inventory.weaknesses
+    )
 
 
 def _exit_code(findings: tuple[Finding, ...], report: Report, least: str | None) -> int:

@@ -1,5 +1,6 @@
 """What `seawall scan` may be asked about, and where its bytes come from.
 
+    DOCKERFILE               what it says: a file Dockerfile, *.Dockerfile or Containerfile
     PATH                     OCI layout (folder or tar), archive of docker save, root file system
     docker:NAME              an image that the engine of this machine has
     REPOSITORY[:TAG]         an image of this installation: its stored report
@@ -68,6 +69,8 @@ def take(text: str, options: argparse.Namespace, settings: Settings) -> Local:
     """
     from seawall.scan import inventory
 
+    if is_dockerfile(text):
+        return _of_dockerfile(Path(text))
     with opened(text, options, settings) as image, progress.Bar("reading layers") as bar:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
         found = inventory.take(counted, image.config)
@@ -90,6 +93,31 @@ def opened(text: str, options: argparse.Namespace, settings: Settings) -> Iterat
     else:
         with _of_registry(text, options, settings) as image:
             yield image
+
+
+def is_dockerfile(text: str) -> bool:
+    """Tell whether a target is a Dockerfile, by its name."""
+    name = Path(text).name.lower()
+    is_named = name in ("dockerfile", "containerfile") or name.startswith("dockerfile.")
+    return (is_named or name.endswith(".dockerfile")) and Path(text).is_file()
+
+
+def _of_dockerfile(path: Path) -> Local:
+    from seawall.oci.digest import Digest
+    from seawall.scan import instructions, misconfiguration
+    from seawall.scan.model import Inventory
+
+    with path.open("rb") as file:
+        content = file.read(instructions.MAX_BYTES + 1)
+    found = Inventory(
+        components=(),
+        distribution=None,
+        notices=(),
+        layers=(),
+        is_partial=False,
+        weaknesses=misconfiguration.of_dockerfile(content, path=str(path)),
+    )
+    return Local(name=str(path), digest=str(Digest.of(content)), inventory=found)
 
 
 def _of_path(path: Path, platform: str) -> ImageSource:

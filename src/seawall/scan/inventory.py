@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
-from seawall.scan import inventory_config, purls
+from seawall.scan import inventory_config, misconfiguration, purls
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
 from seawall.scan.inventory_view import View
@@ -104,6 +104,7 @@ def combine(
         is_partial=is_cut or view.is_blind or not all(layer.is_complete for layer in facts),
         platform=image.platform,
         config_digest=image.digest,
+        weaknesses=misconfiguration.of_config(config, layers=[str(one.digest) for one in sources]),
     )
 
 

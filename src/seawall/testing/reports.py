@@ -124,7 +124,22 @@ _BUNDLED: Final = component(
     layer_index=1,
     licenses=("Apache-2.0 OR MIT",),
 )
+
+
 _FIRST: Final = in_python("/a/x.dist-info/METADATA")
+_SECOND: Final = in_python("/b/x.dist-info/METADATA")
+_GHSA: Final = "GHSA-xxxx-yyyy-zzzz"
+
+_FINDINGS: Final = (
+    finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
+            fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",)),
+    finding("CVE-2024-1", _FIRST, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
+    finding("CVE-2024-1", _SECOND, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
+    finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
+    finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
+    finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8),
+    finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
+)  # fmt: skip
 _WEAKNESSES: Final = (
     Weakness(
         kind=WeaknessKind.SECRET, rule="private-key", title="Private key",
@@ -156,23 +171,10 @@ _SUPPRESSED: Final = (
 
 def full() -> Report:
     """Make a report with one of everything."""
-    first, second = _FIRST, in_python("/b/x.dist-info/METADATA")
-    components = (_SSL, _PROGRAM, _BUSYBOX, _BUNDLED, first, second)
-    ghsa = "GHSA-xxxx-yyyy-zzzz"
-    findings = (
-        finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
-                fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",)),
-        finding("CVE-2024-1", first, aliases=(ghsa,), fixed_version="3.1.4", score=7.5),
-        finding("CVE-2024-1", second, aliases=(ghsa,), fixed_version="3.1.4", score=7.5),
-        finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
-        finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
-        finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8),
-        finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
-    )  # fmt: skip
     return Report(
         digest=IMAGE,
         inventory=Inventory(
-            components=components,
+            components=(_SSL, _PROGRAM, _BUSYBOX, _BUNDLED, _FIRST, _SECOND),
             distribution=Distribution(id="debian", version_id="12", pretty_name="Debian 12"),
             notices=(Notice(kind=NoticeKind.LIMIT, message="stopped", layer=LAYERS[1]),),
             layers=tuple(LayerInfo(digest=one, size=1) for one in LAYERS),
@@ -180,7 +182,7 @@ def full() -> Report:
             platform="linux/amd64",
             weaknesses=_WEAKNESSES,
         ),
-        findings=findings,
+        findings=_FINDINGS,
         scanned_at=SCANNED_AT,
         feeds=(
             FeedUsed(name="Debian", digest=str(Digest.of(b"feed")), imported_at=SCANNED_AT,

@@ -427,3 +427,20 @@ def test_refuses_a_layer_that_the_registry_changed(shell, image, registry_with):
         done = shell("scan", f"{host}/team/app:1", "--unsafe-plain-http")
     assert (3, "") == (done.code, done.out)
     assert "is not what" in done.err
+
+
+def test_a_dockerfile_is_judged_by_itself(shell):
+    file = shell.file("Dockerfile", "FROM debian\nRUN curl https://x.example/a | sh\n")
+    done = shell("scan", file)
+    assert 0 == done.code, done.err
+    assert "HIGH configuration: a script from the network is run unseen" in done.out
+    assert f"{file}:2" in done.out
+    assert 1 == shell("scan", file, "--fail-on-weakness", "high").code
+    assert 0 == shell("scan", file, "--fail-on-weakness", "critical").code
+
+
+def test_mistakes_of_the_image_itself_are_told(shell, path):
+    done = shell("scan", path)
+    assert "MEDIUM configuration: processes run as root (CIS 4.1)" in done.out
+    assert 1 == shell("scan", path, "--fail-on-weakness", "medium").code
+    assert 0 == shell("scan", path, "--fail-on-weakness", "high").code

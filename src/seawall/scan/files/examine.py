@@ -23,6 +23,7 @@ from seawall.scan.files import (
     pe,
     rust,
     signatures,
+    sketch,
 )
 from seawall.scan.files.model import Executable, Format
 from seawall.scan.files.program import Program
@@ -79,7 +80,9 @@ def examine(content: Content, path: str) -> Executable | None:
         return found
     found = _toolchains(content, program, _code(content, program, found))
     claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
-    return msgspec.structs.replace(found, claims=claims)
+    code = elf.code_of(program) if isinstance(program, elf.Elf) else (0, 0)
+    summary = sketch.take(content, [code])
+    return msgspec.structs.replace(found, claims=claims, sketch=summary)
 
 
 def _headers(content: Content) -> tuple[Executable, Program | None] | None:

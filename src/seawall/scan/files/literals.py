@@ -1,16 +1,12 @@
-"""Find many fixed texts, and all version-like strings, in a file: the engine under the signatures.
+"""Find many fixed texts in a file at once: the engine under the version signatures.
 
 Two engines with the same answers: Hyperscan where it is installed (the extra `fast`; gigabytes a
-second on one core), else an Aho-Corasick automaton and a plain pattern. A test holds them together.
-
-A *version string* is a whole string of the file that begins with a digit, or with `v` and a digit:
-non-printable bytes before it, a zero byte behind it.
+second on one core), else an Aho-Corasick automaton. A test holds them together.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
@@ -22,17 +18,10 @@ from seawall.scan.readers import Content
 MAX_HITS: Final = 64
 """Places kept for one text; more of them say nothing new."""
 
-MAX_STRINGS: Final = 50_000
-
 _CHUNK: Final = 8 * MIB
-_VERSION: Final = rb"[^ -~]v?\d[0-9A-Za-z.+~_, -]{0,40}\x00"
-_VERSION_OVERLAP: Final = 48
 
 Hits: TypeAlias = dict[int, list[int]]
 """Number of a text → where it stands, ascending, at most MAX_HITS."""
-
-Strings: TypeAlias = dict[int, bytes]
-"""Where a version string begins → the string."""
 
 _Sink: TypeAlias = Callable[[int, int], None]
 
@@ -42,9 +31,6 @@ class Engine(Protocol):
 
     def scan(self, chunk: bytes, sink: _Sink) -> None:
         """Call `sink(number of the text, where it ends)` for every occurrence."""
-
-    def versions(self, chunk: bytes, sink: _Sink) -> None:
-        """Call `sink(where it begins, where it ends)` for every version string."""
 
 
 class Literals:
@@ -63,7 +49,7 @@ class Literals:
         """Return where each text stands; texts that do not occur are left out."""
         hits: Hits = {}
         lengths = self._lengths
-        for base, chunk in _chunks(content, self._overlap):
+        for base, chunk in chunks_of(content, self._overlap):
 
             def note(number: int, end: int, base: int = base) -> None:
                 places = hits.setdefault(number, [])
@@ -74,20 +60,9 @@ class Literals:
             self._engine.scan(chunk, note)
         return hits
 
-    def versions(self, content: Content) -> Strings:
-        """Return all version strings, at most MAX_STRINGS."""
-        found: Strings = {}
-        for base, chunk in _chunks(content, _VERSION_OVERLAP):
 
-            def note(start: int, end: int, base: int = base, chunk: bytes = chunk) -> None:
-                if len(found) < MAX_STRINGS:
-                    found[base + start] = chunk[start:end]
-
-            self._engine.versions(chunk, note)
-        return found
-
-
-def _chunks(content: Content, overlap: int) -> Iterator[tuple[int, bytes]]:
+def chunks_of(content: Content, overlap: int) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces of a few megabytes with their offsets; each repeats the last one's tail."""
     base = 0
     while True:
         chunk = content[base : base + _CHUNK]
@@ -104,15 +79,10 @@ class AhoCorasick:
         self._automaton = ahocorasick_rs.BytesAhoCorasick(
             list(texts), implementation=ahocorasick_rs.Implementation.DFA
         )
-        self._version = re.compile(_VERSION[:-4] + rb"(?=\x00)")
 
     def scan(self, chunk: bytes, sink: _Sink) -> None:
         for number, _, end in self._automaton.find_matches_as_indexes(chunk, overlapping=True):
             sink(number, end)
-
-    def versions(self, chunk: bytes, sink: _Sink) -> None:
-        for match in self._version.finditer(chunk):
-            sink(match.start() + 1, match.end())
 
 
 class Hyperscan:
@@ -129,25 +99,12 @@ class Hyperscan:
             flags=[0] * len(texts),
             literal=True,
         )
-        self._versions = hyperscan.Database()
-        self._versions.compile(
-            expressions=[_VERSION],
-            ids=[0],
-            elements=1,
-            flags=[hyperscan.HS_FLAG_SOM_LEFTMOST | hyperscan.HS_FLAG_DOTALL],
-        )
 
     def scan(self, chunk: bytes, sink: _Sink) -> None:
         def matched(number: int, start: int, end: int, flags: int, context: object) -> None:
             sink(number, end)
 
         self._database.scan(chunk, match_event_handler=matched)
-
-    def versions(self, chunk: bytes, sink: _Sink) -> None:
-        def matched(number: int, start: int, end: int, flags: int, context: object) -> None:
-            sink(start + 1, end - 1)
-
-        self._versions.scan(chunk, match_event_handler=matched)
 
 
 def best_engine() -> Callable[[Sequence[bytes]], Engine]:

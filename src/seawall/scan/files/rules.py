@@ -1,4 +1,6 @@
-"""The format of signature rules: TOML in, checked rules out (docs/howto/write-a-fingerprint-rule.md).
+"""The format of signature rules: TOML in, checked rules out.
+
+How to write one: docs/howto/write-a-fingerprint-rule.md.
 
 A rule that cannot work is refused when it is read: a pattern without version group, without a fixed
 text by which it is found, an unknown key. Patterns are Python's, over bytes.

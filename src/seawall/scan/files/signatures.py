@@ -13,14 +13,12 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Final
 
-import msgspec
-
-from seawall.scan.files import rules
-from seawall.scan.files.literals import Hits, Literals, Strings
+from seawall.scan.files import rules, version_texts
+from seawall.scan.files.literals import Literals
 from seawall.scan.files.model import Claim
 from seawall.scan.files.rules import Pattern, Rule
 from seawall.scan.model import Role
@@ -50,8 +48,8 @@ class Signatures:
                     self._by_text.setdefault(number, set()).add(index)
             for text in rule.texts():
                 texts.setdefault(text, len(texts))
-        self._numbers = texts
-        self._literals = Literals(list(texts))
+        self._texts = list(texts)
+        self._literals = Literals(self._texts)
 
     def claims(
         self, content: Content, *, soname: str = "", needed: Sequence[str] = ()
@@ -59,7 +57,8 @@ class Signatures:
         """Return what the file is and holds, in the order of the rules."""
         hits = self._literals.find(content)
         candidates = {index for number in hits for index in self._by_text.get(number, ())}
-        file = _File(self._literals, self._numbers, content, hits, soname, needed)
+        texts = {self._texts[number]: places for number, places in hits.items()}
+        file = _File(content, texts, soname, needed)
         found = [
             claim
             for index in sorted(candidates)
@@ -80,26 +79,22 @@ class _File:
 
     def __init__(
         self,
-        literals: Literals,
-        numbers: dict[bytes, int],
         content: Content,
-        hits: Hits,
+        texts: Mapping[bytes, Sequence[int]],
         soname: str,
         needed: Sequence[str],
     ) -> None:
         self.content = content
         self.soname = soname
         self.needed = needed
-        self._hits = hits
-        self._numbers = numbers
-        self._literals = literals
+        self._texts = texts
 
     @functools.cached_property
-    def versions(self) -> Strings:
-        return self._literals.versions(self.content)
+    def versions(self) -> version_texts.Strings:
+        return version_texts.whole(self.content)
 
-    def places(self, text: bytes) -> list[int]:
-        return self._hits.get(self._numbers[text], [])
+    def places(self, text: bytes) -> Sequence[int]:
+        return self._texts.get(text, ())
 
     def has_all(self, texts: Iterable[bytes]) -> bool:
         return all(self.places(text) for text in texts)
