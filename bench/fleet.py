@@ -6,12 +6,12 @@ FEEDS is a folder with `Debian-changelog`, `PyPI`, `npm`, `Maven` and `Go` as `.
 
 The fleet: images of a few Debian bases (the same base, the same packages) with packages of four
 languages on top, drawn by a fixed seed from the names in the feeds and from as many that no
-advisory speaks about; versions are drawn from those that advisories name. Every image goes through
-`Reports.make`, as after a push. `--delta` advisories that speak about packages of the fleet are
-held back at first. Then each feed is imported again, whole and with them, and what the workers do
-after that is done and timed: every verdict judged again, every image's numbers renewed, one event
-written for each image that has news. In which repository an image is, a function answers here and
-not the registry's table.
+advisory speaks about; 85 % have the newest version that an advisory names, the others any. Every
+image goes through `Reports.make`, as after a push. `--delta` advisories are held back at first.
+Then each feed is imported again, whole and with them, and what the workers do after that is done
+and timed: every verdict judged again, every image's numbers renewed, one event written for each
+image that has news. In which repository an image is, a function answers here and not the
+registry's table.
 
 At the end, images drawn by lot are judged from nothing by the new feeds, and every number of theirs
 must be the one that the fleet has.
@@ -33,7 +33,7 @@ from seawall.app.databases import import_tables
 from seawall.core.actor import SYSTEM
 from seawall.core.clock import SystemClock
 from seawall.oci.digest import Digest
-from seawall.scan import report_model
+from seawall.scan import report_model, versions
 from seawall.scan.advisories import Advisories
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.rematching import Rematching
@@ -56,6 +56,7 @@ TYPES = {
     "Maven": PackageType.MAVEN,
     "Go": PackageType.GOLANG,
 }
+UP_TO_DATE = 0.85
 SAMPLE = 60
 
 
@@ -138,7 +139,13 @@ def versions_of(records: Iterator[dict]) -> dict[str, dict[str, list[str]]]:
             for span in affected.get("ranges", ()):
                 for event in span["events"]:
                     names.update(v for v in event.values() if v != "0")
-    return {e: {n: sorted(v) or ["1.0.0"] for n, v in p.items()} for e, p in found.items()}
+    return {
+        ecosystem: {
+            name: sorted(known, key=versions.ORDERS[ecosystem].key) or ["1.0.0"]
+            for name, known in packages.items()
+        }
+        for ecosystem, packages in found.items()
+    }
 
 
 def draw_delta(records: dict[str, list[dict]], lots: random.Random, size: int) -> set[str]:
@@ -195,9 +202,14 @@ def draw(
     found = {int(len(names[ecosystem]) * lots.random() ** 2) for _ in range(4 * size)}
     picked = lots.sample(sorted(found), min(size, len(found)))
     return [
-        component(ecosystem, name, lots.choice(pool[ecosystem].get(name, ["1.0.0"])), layer)
+        component(ecosystem, name, version(pool[ecosystem].get(name, ["1.0.0"]), lots), layer)
         for name in (names[ecosystem][index] for index in picked)
     ]
+
+
+def version(known: list[str], lots: random.Random) -> str:
+    """Most packages are of the newest version that is named, the others of any."""
+    return known[-1] if lots.random() < UP_TO_DATE else lots.choice(known)
 
 
 def component(ecosystem: str, name: str, version: str, layer: int) -> Component:
