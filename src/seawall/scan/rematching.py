@@ -152,12 +152,11 @@ class Rematching:
         at: Mapping[Digest, Sequence[str]],
     ) -> None:
         now = self._clock.now()
-        feeds = StoredAdvisories(connection).feeds()
         r, u = _sql.reports.c, _sql.unsettled.c
         stored = {
             row.digest: row
             for row in connection.execute(
-                sa.select(r.digest, r.summary, r.body).where(
+                sa.select(r.digest, r.summary).where(
                     r.digest.in_([str(digest) for _, digest, _ in batch]),
                     r.format == reports.FORMAT,
                 )
@@ -175,7 +174,6 @@ class Rematching:
                     "of": str(digest),
                     "scanned_at": summary.scanned_at,
                     "summary": msgspec.json.encode(summary),
-                    "body": reports.with_feeds(row.body, feeds, summary.scanned_at),
                 }
             )
             events += [_event(place, digest, counted, summary) for place in at.get(digest, ())]
@@ -186,7 +184,6 @@ class Rematching:
                 .values(
                     scanned_at=sa.bindparam("scanned_at"),
                     summary=sa.bindparam("summary"),
-                    body=sa.bindparam("body"),
                 ),
                 updates,
             )

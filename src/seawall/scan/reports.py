@@ -46,7 +46,7 @@ from seawall.scan.events import ReportMade
 from seawall.scan.holes import Hole
 from seawall.scan.lookup import StoredAdvisories
 from seawall.scan.model import Inventory
-from seawall.scan.report_model import FeedUsed, Report, Summary
+from seawall.scan.report_model import Report, Summary
 from seawall.store import Database
 
 FORMAT: Final = 2
@@ -185,15 +185,22 @@ class Reports:
         """Return the newest report of an image, or None when it was not scanned."""
         c = _sql.reports.c
         with self._database.read() as connection:
-            body = connection.execute(
-                sa.select(c.body).where(c.digest == str(digest), c.format == FORMAT)
-            ).scalar()
+            row = connection.execute(
+                sa.select(c.body, c.scanned_at).where(c.digest == str(digest), c.format == FORMAT)
+            ).first()
             inventory = _stored_inventory(connection, digest)
-            if body is None or inventory is None:
+            if row is None or inventory is None:
                 return None
-            report = _REPORTS.decode(zstd.decompress(body))
-            report = msgspec.structs.replace(report, inventory=inventory)
             advisories = StoredAdvisories(connection)
+            report = _REPORTS.decode(zstd.decompress(row.body))
+            is_current = verdicts.are_current(connection)
+            report = msgspec.structs.replace(
+                report,
+                inventory=inventory,
+                scanned_at=row.scanned_at,
+                # What is put together here was judged by these, whenever the report was made.
+                feeds=advisories.feeds() if is_current else report.feeds,
+            )
             plan = matching.Plan(inventory, advisories.ecosystems())
             found = verdicts.of_image(connection, str(digest))
             return self._put_together(report, plan, found, advisories)
@@ -315,13 +322,6 @@ def _current_verdicts(
         return {}
     found = verdicts.of_questions(connection, asked)
     return {question: verdicts.decode(body) for question, (_, body) in found.items()}
-
-
-def with_feeds(body: bytes, feeds: tuple[FeedUsed, ...], scanned_at: str) -> bytes:
-    """Return the body of a stored report, judged again by other editions."""
-    report = _REPORTS.decode(zstd.decompress(body))
-    judged = msgspec.structs.replace(report, feeds=feeds, scanned_at=scanned_at)
-    return zstd.compress(_encode(judged), level=1)
 
 
 def _stored_inventory(connection: sa.Connection, digest: Digest) -> Inventory | None:
