@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -22,16 +22,18 @@ from seawall.core import clock as clocks
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
-from seawall.scan import _sql, feed_files, feeds, refreshes, staging
+from seawall.scan import _sql, feed_files, feed_sources, feeds, refreshes, staging
+from seawall.scan.advisory_model import Item
 from seawall.scan.errors import BadFeedError, BadRecordError, FeedShrunkError
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed
 from seawall.scan.feed_files import Progress
+from seawall.scan.feed_sources import Source
 from seawall.scan.feeds import Feed
-from seawall.scan.osv import Advisory
+from seawall.scan.formats import Record
 from seawall.scan.refreshes import Failure, Refresh, Tally
 from seawall.store import Database
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the same file would give other rows."""
 
 DOWNLOAD_DEADLINE_SECONDS: Final = 1_800.0
@@ -114,20 +116,32 @@ class Advisories:
         actor: Actor,
         fetch: Fetch = net.fetch,
         progress: FeedProgress | None = None,
+        sources: Mapping[str, Source] = feed_sources.KNOWN,
+        unsafe_allow_shrink: bool = False,
     ) -> tuple[Refresh | Failure, ...]:
-        """Download the official zip of each ecosystem in `names` and import it, one by one.
+        """Download each feed in `names` and import it, one by one.
+
+        A name stands in `sources`, or is one of OSV's ecosystems, whose zip is below `base_url`.
 
         What fails is recorded with its reason and does not stop the others. `directory` holds
         half-finished downloads, which the next attempt resumes.
         """
         results: list[Refresh | Failure] = []
         for name in names:
-            url = f"{base_url.rstrip('/')}/{name}/all.zip"
+            url = feed_sources.url_of(name, base_url=base_url, known=sources)
             tick = _named(progress, name)
             try:
-                path = directory / f"{feeds.checked_name(name)}.zip"
+                path = directory / f"{feeds.checked_name(name)}.part"
                 results.append(
-                    self._update_one(name, url, path, actor=actor, fetch=fetch, tick=tick)
+                    self._update_one(
+                        name,
+                        url,
+                        path,
+                        actor=actor,
+                        fetch=fetch,
+                        tick=tick,
+                        unsafe_allow_shrink=unsafe_allow_shrink,
+                    )
                 )
             except SeawallError as error:
                 self._note_failure(name, url, error, actor)
@@ -156,8 +170,27 @@ class Advisories:
             )
             return frozenset((row.ecosystem, row.package) for row in rows)
 
+    def fresh_ecosystems(self, generation: int) -> frozenset[str]:
+        """Return the ecosystems, without suffix, that a generation began or ended to speak about.
+
+        For their images it is not enough to judge packages again: whether a package is judged at
+        all, and what a distribution owns, hangs on it.
+        """
+        g = _sql.generations.c
+        with self._database.read() as connection:
+            said = connection.execute(sa.select(g.fresh).where(g.id == generation)).scalar()
+        return frozenset(msgspec.json.decode(said or "[]", type=list[str]))
+
     def _update_one(
-        self, name: str, url: str, path: Path, *, actor: Actor, fetch: Fetch, tick: Progress
+        self,
+        name: str,
+        url: str,
+        path: Path,
+        *,
+        actor: Actor,
+        fetch: Fetch,
+        tick: Progress,
+        unsafe_allow_shrink: bool,
     ) -> Refresh:
         old = self._feed(name)
         is_same_source = old.source == url and old.format == FORMAT
@@ -173,7 +206,13 @@ class Advisories:
             return self._keep(old)
         try:
             return self.import_file(
-                path, actor=actor, feed=name, source=url, etag=fetched.etag, progress=tick
+                path,
+                actor=actor,
+                feed=name,
+                source=url,
+                etag=fetched.etag,
+                progress=tick,
+                unsafe_allow_shrink=unsafe_allow_shrink,
             )
         finally:
             path.unlink(missing_ok=True)
@@ -227,8 +266,10 @@ class Advisories:
             removed=len(refresh.removed),
         )
         with self._database.write() as connection:
-            stage.switch(connection)
+            before = feeds.ecosystems(connection)
             feeds.save(connection, edition)
+            fresh = before ^ feeds.ecosystems(connection)
+            stage.switch(connection, fresh={name.partition(":")[0] for name in fresh})
             audit.record(connection, event, actor=actor, at=now)
 
     def _note_failure(self, name: str, url: str, error: SeawallError, actor: Actor) -> None:
@@ -261,23 +302,24 @@ def _write(stage: staging.Stage, path: Path, progress: Progress | None) -> Tally
         raise BadFeedError(
             f"{path.name} holds no valid advisory"
             + (f"; {tally.bad[0].place}: {tally.bad[0].reason}" if tally.bad else ""),
-            remedy="give a file in OSV format: .jsonl, .jsonl.zst, .json or the official .zip",
+            remedy="see docs/reference/feeds.md for the formats that are known",
         )
     return tally
 
 
-def _valid(records: Iterable[tuple[str, feed_files.Record]], tally: Tally) -> Iterator[Advisory]:
+def _valid(records: Iterable[tuple[str, Record]], tally: Tally) -> Iterator[Item]:
     for place, record in records:
         try:
-            advisory = record()
+            item = record()
         except BadRecordError as error:
             tally.count_bad(place, error.message)
             continue
-        if advisory.id in tally.contents:
-            tally.count_bad(place, f"the id {advisory.id} stands twice in this feed")
+        name = staging.name_of(item)
+        if name in tally.contents:
+            tally.count_bad(place, f"{name} stands twice in this feed")
             continue
-        tally.count(advisory)
-        yield advisory
+        tally.count(item)
+        yield item
 
 
 def _refuse_shrinking(refresh: Refresh, old: Feed) -> None:

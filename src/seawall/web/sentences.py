@@ -18,7 +18,7 @@ from seawall.fleet.events import ContainerCreated
 from seawall.identity import events as identity
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
-from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, ReportMade
+from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, FindingsChanged, ReportMade
 from seawall.trust.events import (
     AuthorityDistrusted,
     AuthorityTrusted,
@@ -127,6 +127,17 @@ def _(event: ReportMade) -> str:
     said = f"{', '.join(found)}; {event.fixable} can be fixed" if found else "no findings"
     partial = ", but a part could not be read" if event.is_partial else ""
     return f"scanned {_count(event.components, 'package')}: {said}{partial}"
+
+
+@of.register
+def _(event: FindingsChanged) -> str:
+    found = (
+        ("newly vulnerable", event.newly_vulnerable),
+        ("newly fixed", event.newly_fixed),
+        ("withdrawn", event.withdrawn),
+    )
+    said = [f"{word}: {_cut(', '.join(names))}" for word, names in found if names]
+    return f"new advisories: {'; '.join(said) or 'the same holes, rated otherwise'}"
 
 
 @of.register
