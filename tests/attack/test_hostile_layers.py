@@ -13,6 +13,7 @@ import tarfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import BinaryIO
 
 import msgspec
@@ -26,6 +27,7 @@ from seawall.oci.bounds import Limits
 from seawall.scan import inventory, inventory_facts, inventory_layer
 from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.model import Inventory, NoticeKind
+from seawall.scan.system import all as managers
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -309,7 +311,9 @@ def test_a_sparse_database_is_read() -> None:
 
 
 def test_refuses_a_package_file_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory_layer, "MAX_FILE_BYTES", 1000)
+    (dpkg,) = (r for r in managers.READERS if r.manager == "dpkg")
+    small = managers.Table([replace(dpkg, max_bytes=1000)])
+    monkeypatch.setattr(managers, "TABLE", small)
     python = member("opt/k.dist-info/METADATA", METADATA)
     found = scan(python + member("var/lib/dpkg/status", STATUS * 20) + END)
     assert_contained(found, NoticeKind.MALFORMED_FILE, "bytes, more than")

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from seawall.cli import image_signatures
+from seawall.cli import image_judging, image_signatures
 from seawall.cli.registry_client import RegistryClient, is_loopback
 from seawall.cli.registry_logins import Credentials, read_docker_credentials
 from seawall.core.errors import (
@@ -293,8 +293,9 @@ def test_refuses_to_call_an_image_signed_when_the_registry_drops_the_signature(r
     on(registry, "PUT", "/upload", 201)
     registry.swallows = "/v2/team/app/manifests/"
     reference = Reference.parse(f"{registry.host}/team/app:v1")
+    image = client.get_manifest(reference.repository, reference.target)
     with pytest.raises(ConflictError, match=digest):
-        image_signatures.sign_image(client, reference, signatures.new_key(), NOW)
+        image_signatures.sign_image(client, reference, image, signatures.new_key(), NOW)
 
 
 def test_a_signature_lost_to_another_signer_at_the_same_moment_is_pushed_again(registry, client):
@@ -305,8 +306,10 @@ def test_a_signature_lost_to_another_signer_at_the_same_moment_is_pushed_again(r
     registry.keeps, registry.drops_first = True, f"sha256-{Digest.of(image.manifest).hex}.sig"
     reference = Reference.parse(f"{registry.host}/team/app:v1")
     key = signatures.new_key()
-    assert [True] == [s.is_new for s in image_signatures.sign_image(client, reference, key, NOW)]
-    judged = image_signatures.verify_image(
+    image = client.get_manifest(reference.repository, reference.target)
+    done = image_signatures.sign_image(client, reference, image, key, NOW)
+    assert [True] == [one.is_new for one in done]
+    judged = image_judging.verify_image(
         client, reference, [signatures.trusted(key)], NOW, hosts=frozenset({registry.host})
     )
     assert 2 == sum(step.number == 5 for step in judged.proof.steps)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from seawall.cli.image_signatures import Judged
+from seawall.cli.image_judging import Judged
 from seawall.cli.log_sources import Source
 from seawall.core.errors import SeawallError, UnavailableError
 from seawall.trust import bundle, keys

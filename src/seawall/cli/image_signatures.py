@@ -1,6 +1,7 @@
-"""Signatures of an image in a registry: find them, judge them, add ours.
+"""Signatures of an image in a registry: find them, add ours.
 
-The I/O that stands around `trust.cosign` and `trust.proof`, over one `RegistryClient`.
+The I/O that stands around `trust.cosign`, over one `RegistryClient`. They are judged in
+`image_judging`.
 """
 
 from __future__ import annotations
@@ -24,15 +25,9 @@ from seawall.oci import manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import Reference, RepositoryName
-from seawall.trust import bundle, cosign, proof, referrers, simple_signing
+from seawall.trust import bundle, cosign, referrers, simple_signing
 from seawall.trust.cosign import BlobUpload, ManifestUpload, Upload
-from seawall.trust.model import (
-    SignatureFormat,
-    TrustedAuthority,
-    TrustedKey,
-    UnverifiedSignature,
-)
-from seawall.trust.proof import Proof
+from seawall.trust.model import MAX_SIGNATURES, SignatureFormat, UnverifiedSignature
 from seawall.trust.signing import Signer
 
 MAX_PLATFORMS: Final = 256
@@ -67,24 +62,17 @@ class Signed:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The proof for one image."""
-
-    digest: Digest
-    proof: Proof
-
-
 def sign_image(
     client: RegistryClient,
     reference: Reference,
+    image: Fetched,
     key: Signer,
     now: dt.datetime,
     *,
     log: bundle.Log | None = None,
     planners: Sequence[Planner] = (),
 ) -> tuple[Signed, ...]:
-    """Sign the image; of an index, the index and the manifest of each platform.
+    """Sign the image that `reference` names; of an index, it and the manifest of each platform.
 
     cosign's formats are always made; `planners` add others. With a `log`, each new bundle is
     entered there and holds the proof.
@@ -92,7 +80,6 @@ def sign_image(
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
     """
-    image = client.get_manifest(reference.repository, reference.target)
     return tuple(
         Signed(
             digest=target.digest,
@@ -101,57 +88,6 @@ def sign_image(
         )
         for target in (image.descriptor, *platforms(image))
     )
-
-
-def verify_image(
-    client: RegistryClient,
-    reference: Reference,
-    keys: Sequence[TrustedKey],
-    now: dt.datetime,
-    *,
-    hosts: frozenset[str],
-    authorities: Sequence[TrustedAuthority] = (),
-    required_signers: int = 1,
-) -> Judged:
-    """Resolve the image once, collect its signatures and prove who vouches for it."""
-    image = client.get_manifest(reference.repository, reference.target)
-    found = collect(client, reference.repository, image.digest)
-    return judge(
-        image.digest,
-        found.artifacts,
-        reference,
-        keys,
-        now,
-        hosts=hosts,
-        authorities=authorities,
-        required_signers=required_signers,
-    )
-
-
-def judge(
-    subject: Digest,
-    artifacts: Sequence[UnverifiedSignature],
-    reference: Reference,
-    keys: Sequence[TrustedKey],
-    now: dt.datetime,
-    *,
-    hosts: frozenset[str],
-    authorities: Sequence[TrustedAuthority] = (),
-    required_signers: int = 1,
-) -> Judged:
-    """Prove who vouches for an image whose signatures were collected."""
-    result = proof.verify(
-        subject,
-        repository=reference.repository,
-        tag=None if reference.digest else reference.tag,
-        artifacts=artifacts,
-        keys=keys,
-        authorities=authorities,
-        now=now,
-        hosts=hosts,
-        required_signers=required_signers,
-    )
-    return Judged(digest=subject, proof=result)
 
 
 def collect(client: RegistryClient, repository: RepositoryName, subject: Digest) -> Collected:
@@ -275,7 +211,7 @@ def _tag_artifacts(
     except SeawallError as error:
         return [_broken(kind, source, error)]
     artifacts = []
-    for layer in layers[: proof.MAX_SIGNATURES + 1]:
+    for layer in layers[: MAX_SIGNATURES + 1]:
         try:
             content = client.get_blob(repository, layer.digest, max_bytes=simple_signing.MAX_BYTES)
         except UnavailableError:
@@ -292,7 +228,7 @@ def _referring_artifacts(
 ) -> list[UnverifiedSignature]:
     artifacts = []
     listed = [entry for entry in referring(client, repository, subject) if _is_wanted(entry)]
-    for entry in listed[: proof.MAX_SIGNATURES + 1]:
+    for entry in listed[: MAX_SIGNATURES + 1]:
         source = f"referrer {entry.digest.short}"
         try:
             manifest = client.get_manifest(repository, entry.digest)

@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 from seawall.cli import image_log
 from seawall.cli.image_content import ContentProof
+from seawall.cli.image_judging import Judged
 from seawall.cli.image_log import ImageLogProof
-from seawall.cli.image_signatures import Judged
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference
 from seawall.trust import proof

@@ -8,14 +8,13 @@ was named and to the token service that it named over TLS; uploads that are led 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seawall.cli import _redirects, registry_words
+from seawall.cli import registry_words
 from seawall.cli._bearer import Challenge
 from seawall.cli._registry_http import ERROR_MAX_BYTES, Answer, RegistryHttp, Sink
 from seawall.cli._seen_content import SeenContent
@@ -335,6 +334,8 @@ class RegistryClient:
 
     def _follow(self, answer: Answer, max_bytes: int, sink: Sink | None) -> Answer:
         """Follow to where the bytes are, without credentials and never from TLS to none."""
+        from seawall.cli import _redirects
+
         url = urllib.parse.urljoin(self._base, answer.headers.get("Location", ""))
         if not self._is_allowed(url) or _redirects.leads_inside(self._base, url):
             raise DeniedError(f"the registry {self._host} redirects to an unsafe address")
@@ -402,6 +403,8 @@ _LOGIN_REMEDY: Final = "log in: docker login, or --user with --password-file"
 
 def is_loopback(host: str) -> bool:
     """Tell whether `name[:port]` is this machine, by name or address."""
+    import ipaddress
+
     name = urllib.parse.urlsplit(f"//{host}").hostname or ""
     if name == "localhost":
         return True

@@ -25,8 +25,11 @@ def told(body: bytes) -> str:
 
 
 def why(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition(": ")[2][:200] or type(error).__name__
+    """Return in a few words why a request failed."""
+    for told in (getattr(error, name, None) for name in ("verify_message", "strerror")):
+        if isinstance(told, str) and told:
+            return told[:200]
+    return str(error)[:200] or type(error).__name__
 
 
 def _first_message(errors: Json) -> Json:

@@ -6,14 +6,18 @@ import argparse
 import datetime as dt
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seawall.cli import _registry_options, attest, notation_signing, sign_tree, signers
+from seawall.cli._beside import Beside
 from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from seawall.cli.image_signatures import Signed
+    from seawall.cli.image_signatures import Planner, Signed
+    from seawall.cli.log_client import FoundLog
+    from seawall.cli.registry_client import Fetched, RegistryClient
     from seawall.config import Settings
     from seawall.oci.names import Reference
     from seawall.trust.signing import Signer
@@ -52,13 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import sign_offline, sign_upload
-
     if options.offline is not None:
+        from seawall.cli import sign_offline
+
         return sign_offline.run(options, settings)
     if options.output is not None or options.yes or options.fingerprints:
         raise InvalidInputError("-o, --yes and --root go together with --offline")
     if options.upload is not None:
+        from seawall.cli import sign_upload
+
         return sign_upload.run(options, settings)
     if options.image is None:
         raise InvalidInputError("name the image", remedy="HOST/REPOSITORY:TAG")
@@ -103,33 +109,37 @@ def _add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="with --offline: sign what was shown")
 
 
-def _sign(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import image_signatures
-    from seawall.cli.log_client import LogClient
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """The keys that sign, with what notation is shown of each, and those of a tree that has to be
+    made."""
 
+    signers: list[Signer]
+    root_signers: list[Signer]
+    planners: list[list[Planner]]
+    now: dt.datetime
+
+
+def _sign(options: argparse.Namespace, settings: Settings) -> int:
     image = _registry_options.reference(options)
-    keys, root_keys = _keys(options, settings)
-    now = dt.datetime.now(dt.UTC)
-    plans = notation_signing.planners(keys, options, settings, now)
-    signed, subjects = [], []
-    with _registry_options.open_client(options, image, settings, is_for_pushing=True) as client:
-        log = None if options.no_log else LogClient(client).find()
+    names = [*(options.keys or [signers.DEFAULT_KEY]), *options.root_keys]
+    with (
+        signers.opening(lambda: _keys(options, settings), names, options, settings) as opened,
+        _registry_options.open_client(options, image, settings, is_for_pushing=True) as client,
+    ):
+        looking = Beside(lambda: _look(options, client, image))
+        from seawall.cli import image_signatures, tag_publishing  # noqa: F401 - loaded meanwhile
+
+        subject, log = looking.wait()
         if log is None and not options.no_log:
             print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
-        entering = None if log is None else log.entering(image)
-        for key, planners in zip(keys, plans, strict=True):
-            done = image_signatures.sign_image(
-                client, image, key, now, log=entering, planners=planners
-            )
-            subjects.append(done[0].digest)
-            origin = None if log is None else log.name
-            signed.append(document(image, key.public.key_id, done, origin))
-            if not options.json:
-                show(image, key.public.key_id, done, origin)
-        wanted = image, subjects[0]
-        tree = sign_tree.publish(options, settings, client, wanted, (keys, root_keys))
+        keys = opened()
+        signed = _sign_with_all(options, client, (image, subject, log), keys)
+        wanted = image, subject.digest
+        holders = keys.signers, keys.root_signers
+        tree = sign_tree.publish(options, settings, client, wanted, holders)
         if options.attest_scan:
-            attest.attest_scan(client, image, keys, options, settings)
+            attest.attest_scan(client, image, keys.signers, options, settings)
     if options.json:
         for one in signed:
             print(json.dumps(one | {"tree": sign_tree.document(tree)}))
@@ -138,8 +148,46 @@ def _sign(options: argparse.Namespace, settings: Settings) -> int:
     return 1 if sign_tree.is_waiting(tree) else 0
 
 
-def _keys(options: argparse.Namespace, settings: Settings) -> tuple[list[Signer], list[Signer]]:
-    """Return the keys that sign, and those that hold the root of a tree that has to be made."""
+def _look(
+    options: argparse.Namespace, client: RegistryClient, image: Reference
+) -> tuple[Fetched, FoundLog | None]:
+    """Return what is to be signed, and the registry's log."""
+    from seawall.cli.log_client import LogClient
+
+    log = None if options.no_log else LogClient(client).find()
+    return client.get_manifest(image.repository, image.target), log
+
+
+def _sign_with_all(
+    options: argparse.Namespace,
+    client: RegistryClient,
+    about: tuple[Reference, Fetched, FoundLog | None],
+    keys: _Keys,
+) -> list[dict[str, object]]:
+    """Sign with each key, and return what was done as JSON has it."""
+    from seawall.cli import image_signatures
+
+    image, subject, log = about
+    entering = None if log is None else log.entering(image)
+    origin = None if log is None else log.name
+    signed = []
+    for key, planners in zip(keys.signers, keys.planners, strict=True):
+        done = image_signatures.sign_image(
+            client, image, subject, key, keys.now, log=entering, planners=planners
+        )
+        signed.append(document(image, key.public.key_id, done, origin))
+        if not options.json:
+            show(image, key.public.key_id, done, origin)
+    return signed
+
+
+def _keys(options: argparse.Namespace, settings: Settings) -> _Keys:
     names = options.keys or [signers.DEFAULT_KEY]
     opened = signers.open_signers([*names, *options.root_keys], options, settings)
-    return opened[: len(names)], opened[len(names) :]
+    signing, now = opened[: len(names)], dt.datetime.now(dt.UTC)
+    return _Keys(
+        signers=signing,
+        root_signers=opened[len(names) :],
+        planners=notation_signing.planners(signing, options, settings, now),
+        now=now,
+    )

@@ -9,13 +9,18 @@ anything is asked for, a token that is missing before its PIN is.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from seawall.cli._beside import Beside
 
 if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.trust.signing import Signer
+
+T = TypeVar("T")
 
 DEFAULT_KEY: Final = "seawall"
 URI_SCHEMES: Final = ("pkcs11:", "vault:")
@@ -51,6 +56,33 @@ def open_signers(
     return signers
 
 
+@contextlib.contextmanager
+def opening(
+    call: Callable[[], T], keys: Sequence[str], options: argparse.Namespace, settings: Settings
+) -> Iterator[Callable[[], T]]:
+    """Begin with `call`, which opens the keys, and give what waits for its outcome.
+
+    Guessing passphrases is made slow on purpose, so files are opened beside the caller's other
+    work. What asks a person or a device is opened at once. When that other work fails, what is
+    wrong with a key is told first.
+    """
+    from seawall.core.errors import SeawallError
+
+    if _is_quiet(keys, options, settings):
+        wait = Beside(call).wait
+    else:
+        opened = call()
+
+        def wait() -> T:
+            return opened
+
+    try:
+        yield wait
+    except SeawallError:
+        wait()
+        raise
+
+
 def find(key: str, settings: Settings) -> str | Path:
     """Return the URI as it stands, or the path of the file. Raises NotFoundError."""
     from seawall.core.errors import NotFoundError
@@ -67,6 +99,16 @@ def find(key: str, settings: Settings) -> str | Path:
     return path
 
 
+def _is_quiet(keys: Sequence[str], options: argparse.Namespace, settings: Settings) -> bool:
+    """Tell whether the keys are files whose passphrases are in files. Raises NotFoundError."""
+    from seawall.trust import key_files
+
+    found = [find(key, settings) for key in keys or [DEFAULT_KEY]]
+    return bool(options.passphrase_files) and all(
+        isinstance(one, Path) and not key_files.is_reference(one) for one in found
+    )
+
+
 def _open(wanted: str | Path, file: Path | None, settings: Settings) -> Signer:
     if isinstance(wanted, Path):
         return _open_file(wanted, file, settings)
@@ -80,11 +122,13 @@ def _open(wanted: str | Path, file: Path | None, settings: Settings) -> Signer:
 
 
 def _open_file(path: Path, file: Path | None, settings: Settings) -> Signer:
-    from seawall.cli import passphrases, token_access
+    from seawall.cli import passphrases
     from seawall.trust import key_files
 
     reference = key_files.find_reference(path)
     if reference is not None:
+        from seawall.cli import token_access
+
         return token_access.open_key(
             reference.uri, settings, file, expected=reference.public, touch=reference.touch
         )

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-
-import urllib3
 
 from seawall.cli._seen_content import SeenContent
 from seawall.cli.registry_client import RegistryClient
@@ -53,11 +52,7 @@ class TreesClient:
 
     def publish(self, files: Mapping[Role, bytes]) -> None:
         """Upload files together. Raises ConflictError with what the server says against them."""
-        fields = [
-            ("files", (str(role), content, "application/octet-stream"))
-            for role, content in sorted(files.items(), key=lambda item: item[0].depth)
-        ]
-        body, content_type = urllib3.encode_multipart_formdata(fields)
+        body, content_type = _multipart(files)
         self._http.exchange(
             "POST",
             self._path,
@@ -148,6 +143,23 @@ class TreesClient:
 
     def _scope(self, actions: str) -> str:
         return f"repository:{self.gun}:{actions}"
+
+
+def _multipart(files: Mapping[Role, bytes]) -> tuple[bytes, str]:
+    """Return the files as a form (RFC 7578), parents first, and the form's Content-Type.
+
+    Names of roles need no escape.
+    """
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{role}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + files[role]
+        + b"\r\n"
+        for role in sorted(files, key=lambda role: role.depth)
+    ]
+    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={boundary}"
 
 
 def _first_needed(pin: Pin | None, root: File) -> int:

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.cli import image_signatures, proof_output
+    from seawall.cli import image_judging, proof_output
 
     if options.signers < 1:
         raise InvalidInputError("--signers must be 1 or more")
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     evidence = verify_tree.evidence_for(asked)
     judged = None
     if trust is not None:
-        judged = image_signatures.judge(
+        judged = image_judging.judge(
             evidence.digest,
             evidence.signatures,
             image,

@@ -12,8 +12,8 @@ from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from seawall.cli.image_content import ContentProof
+    from seawall.cli.image_judging import Judged
     from seawall.cli.image_log import ImageLogProof
-    from seawall.cli.image_signatures import Judged
     from seawall.cli.verification_files import Evidence
     from seawall.cli.verify_tree import Asked
     from seawall.trust.model import TrustedKey

@@ -7,7 +7,7 @@ overlap, run backwards or lead out of the file are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +65,25 @@ def expand(regions: Iterable[Region], wanted: int, take: Callable[[int], bytes])
         at += stored
     parts.append(bytes(max(0, wanted - at)))
     return b"".join(parts)
+
+
+def pieces(
+    regions: Iterable[Region], size: int, take: Callable[[int], bytes], max_bytes: int
+) -> Iterator[bytes]:
+    """Yield the whole file of `size` bytes in pieces of at most `max_bytes`."""
+    at = 0
+    for region in (*regions, Region(size, 0)):
+        for piece in _parts(region.offset - at, max_bytes):
+            yield bytes(piece)
+        for piece in _parts(region.size, max_bytes):
+            yield take(piece)
+        at = region.offset + region.size
+
+
+def _parts(size: int, max_bytes: int) -> Iterator[int]:
+    while size > 0:
+        yield min(size, max_bytes)
+        size -= max_bytes
 
 
 def old_gnu_map(

@@ -86,6 +86,20 @@ class Entry:
             return source.content(wanted)
         return sparse.expand(self._regions, wanted, source.content)
 
+    def chunks(self, max_bytes: int) -> Iterator[bytes]:
+        """Yield the whole content in pieces of at most `max_bytes`, in place of `read`."""
+        source, self._source = self._source, None
+        if source is None:
+            return
+        if self._regions is not None:
+            yield from sparse.pieces(self._regions, self.size, source.content, max_bytes)
+            return
+        left = self.size
+        while left:
+            piece = source.content(min(left, max_bytes))
+            left -= len(piece)
+            yield piece
+
 
 class Source:
     """The unpacked bytes, read exactly or skipped."""

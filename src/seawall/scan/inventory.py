@@ -13,24 +13,15 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
-from seawall.scan import inventory_config, misconfiguration
+from seawall.scan import inventory_config, misconfiguration, purls
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
-from seawall.scan.inventory_view import Key, View
-from seawall.scan.model import (
-    Component,
-    Distribution,
-    Inventory,
-    LayerInfo,
-    Notice,
-    NoticeKind,
-    PackageType,
-)
+from seawall.scan.inventory_view import View
+from seawall.scan.model import Component, Inventory, LayerInfo, Notice, NoticeKind
 
 MAX_SECONDS: Final = 1800.0
 """Wall clock for all layers of one image together."""
@@ -87,19 +78,17 @@ def combine(
     ]
     notices = [notice for layer in facts for notice in layer.notices]
     view = View()
-    since: dict[Key, int] = {}
     for index, layer in enumerate(facts):
         if is_late():
             text = f"out of time: the layers from number {index} on are left out"
             notices.append(Notice(kind=NoticeKind.LIMIT, message=text))
             break
         view.lay(layer)
-        since = {key: since.get(key, index) for key in view.present()}
     is_cut = any(notice.kind is NoticeKind.LIMIT for notice in notices)
     notices += image.notices
     notices += view.notices()
     return Inventory(
-        components=_components(view, since, sources, created_by),
+        components=_components(view, sources, created_by),
         distribution=view.distribution(),
         notices=tuple(notices),
         layers=tuple(
@@ -120,19 +109,15 @@ def combine(
 
 
 def _components(
-    view: View,
-    since: Mapping[Key, int],
-    sources: Sequence[LayerSource],
-    created_by: Sequence[str],
+    view: View, sources: Sequence[LayerSource], created_by: Sequence[str]
 ) -> tuple[Component, ...]:
     found = view.distribution()
     result = []
-    for key, component in (*view.debian(), *view.python()):
-        index = since[key]
+    for index, component in view.components():
         result.append(
             msgspec.structs.replace(
                 component,
-                purl=_purl(component, found),
+                purl=purls.of(component, found),
                 layer=str(sources[index].digest),
                 layer_index=index,
                 created_by=created_by[index],
@@ -148,20 +133,5 @@ def _order(component: Component) -> tuple[str, ...]:
         component.version,
         component.architecture,
         component.path,
+        component.inside,
     )
-
-
-def _purl(component: Component, found: Distribution | None) -> str:
-    """Return the package URL (purl-spec: types deb and pypi)."""
-    name = quote(component.name, safe="")
-    version = quote(component.version, safe=":")
-    if component.type is PackageType.PYPI:
-        return f"pkg:pypi/{name}@{version}"
-    vendor = found.id if found else "debian"
-    qualifiers = []
-    if component.architecture:
-        qualifiers.append(f"arch={quote(component.architecture, safe='')}")
-    if found and (release := found.version_id or found.codename):
-        qualifiers.append(f"distro={quote(f'{found.id}-{release}', safe='')}")
-    query = f"?{'&'.join(qualifiers)}" if qualifiers else ""
-    return f"pkg:deb/{quote(vendor, safe='')}/{name}@{version}{query}"

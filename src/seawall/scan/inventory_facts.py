@@ -1,8 +1,9 @@
 """What one layer says, on its own: read once, kept by the layer's digest, combined at will.
 
 A layer that many images share is walked once. The facts hold only what can matter for the
-inventory — package databases, Python metadata, symbolic links, whiteouts — and of all other paths
-a 64-bit hash, which is enough to know that a file replaced a directory of a lower layer.
+inventory — package databases, what readers found in files, symbolic links, whiteouts — and of all
+other paths a 64-bit hash, which is enough to know that a file replaced a directory of a lower
+layer, and whether a package owns it.
 
 Paths are canonical and free of the layer's *own* symbolic links. Links of lower layers, whiteouts
 and replacements are the matter of `inventory.combine`.
@@ -10,46 +11,47 @@ and replacements are the matter of `inventory.combine`.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final, TypeAlias
 
 import msgspec
 
-from seawall.scan import dpkg, python_metadata
 from seawall.scan.model import Distribution, Notice
+from seawall.scan.readers import Found
+from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 1
+FACTS_VERSION: Final = 2
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 
-class DpkgStatus(msgspec.Struct, frozen=True, tag="dpkg-status"):
-    """A status file, or one of status.d."""
+class Sums(msgspec.Struct, frozen=True, array_like=True):
+    """The first 8 bytes of the digests of a file, for comparison with what a package says."""
 
-    packages: tuple[dpkg.Package, ...]
+    md5: bytes = b""
+    sha1: bytes = b""
+    sha256: bytes = b""
+
+
+class Packages(msgspec.Struct, frozen=True, tag="packages", omit_defaults=True):
+    """What a reader found in one file; `trouble` when that is not all."""
+
+    format: str
+    found: tuple[Found, ...]
+    sums: Sums
+    trouble: str = ""
+
+
+class System(msgspec.Struct, frozen=True, tag="system", omit_defaults=True):
+    """What one file of a package manager says: a database, or the list of one package's files."""
+
+    manager: str
+    found: tuple[Found, ...] = ()
+    owned: tuple[Owned, ...] = ()
     refused: int = 0
 
 
-class DpkgFiles(msgspec.Struct, frozen=True, tag="dpkg-files"):
-    """The Python metadata files that a package owns, from its `.list`."""
+class Release(msgspec.Struct, frozen=True, tag="release"):
+    """A file that names the distribution."""
 
-    package: str
-    paths: tuple[str, ...]
-
-
-class DpkgSums(msgspec.Struct, frozen=True, tag="dpkg-sums"):
-    """The MD5 sums that a package gives for its Python metadata files, from its `.md5sums`."""
-
-    package: str
-    sums: dict[str, str]
-
-
-class PythonDistribution(msgspec.Struct, frozen=True, tag="python"):
-    metadata: python_metadata.Metadata
-    md5: str
-    """Of the metadata file, for comparison with dpkg's; empty when the file is too large."""
-
-
-class OsRelease(msgspec.Struct, frozen=True, tag="os-release"):
     distribution: Distribution
 
 
@@ -65,9 +67,7 @@ class Unread(msgspec.Struct, frozen=True, tag="unread"):
     message: str
 
 
-Fact: TypeAlias = (
-    DpkgStatus | DpkgFiles | DpkgSums | PythonDistribution | OsRelease | OtherDatabase | Unread
-)
+Fact: TypeAlias = Packages | System | Release | OtherDatabase | Unread
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,15 +86,9 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     whiteouts: tuple[str, ...] = ()
     opaques: tuple[str, ...] = ()
     non_directories: bytes = b""
-    """`hash_of` every path that is not a directory, 8 bytes each."""
+    """`path_hashes.hash_of` every path that is not a directory, 8 bytes each."""
     directories: bytes = b""
-    """`hash_of` every path that is a directory, 8 bytes each."""
-
-
-def hash_of(path: str) -> int:
-    """Return 64 bits that stand for `path`."""
-    digest = hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+    """`path_hashes.hash_of` every path that is a directory, 8 bytes each."""
 
 
 def to_bytes(facts: LayerFacts) -> bytes:

@@ -11,14 +11,13 @@ when it unpacks. Whiteouts act on lower layers only, wherever they stand in the 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from array import array
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from seawall.core.errors import LimitError, NotFoundError
+from seawall.core.errors import NotFoundError
 from seawall.core.limits import MIB
 from seawall.oci import layers, media
 from seawall.oci.bounds import (
@@ -29,27 +28,18 @@ from seawall.oci.bounds import (
     UnsupportedArchiveError,
 )
 from seawall.oci.tar import Entry, Kind, show
-from seawall.scan import distribution, dpkg, python_metadata
-from seawall.scan.inventory_facts import (
-    DpkgFiles,
-    DpkgStatus,
-    DpkgSums,
-    Fact,
-    LayerFacts,
-    OsRelease,
-    OtherDatabase,
-    PythonDistribution,
-    Unread,
-    hash_of,
-)
-from seawall.scan.inventory_paths import OTHER_DATABASES, is_interesting, parent, resolve_parent
+from seawall.scan import inventory_reading
+from seawall.scan.inventory_facts import Fact, LayerFacts, Packages, System, Unread
+from seawall.scan.inventory_paths import parent, resolve_parent
+from seawall.scan.inventory_reading import AnyReader, reader_of
 from seawall.scan.model import Notice, NoticeKind
-
-MAX_FILE_BYTES: Final = 32 * MIB
-"""One package file; the status file of 10,000 packages has about 10 MB."""
+from seawall.scan.path_hashes import hash_of
 
 MAX_KEPT_BYTES: Final = 64 * MIB
 """Estimate of the memory that the facts of one layer may take."""
+
+HARDLINK_MAX_BYTES: Final = 32 * MIB
+"""One file that a hard link needs, read in a second pass."""
 
 _COST: Final = 200  # bytes that one kept item takes beside its text
 
@@ -198,16 +188,19 @@ class _Reader:
             self._keep(len(target))
             self._index(real)
             self._links[real] = target
-        elif entry.kind is Kind.HARDLINK:
-            self._link(real, entry)
+            return
+        reader = reader_of(real)
+        if entry.kind is Kind.HARDLINK:
+            if reader is not None:
+                self._link(real, entry, reader)
         elif real in self._also:
-            self._remember(real, entry)
-        elif is_interesting(real) and entry.kind is Kind.FILE:
-            self._add(real, self._parsed(real, entry))
+            self._remember(real, entry, reader)
+        elif reader is not None and entry.kind is Kind.FILE:
+            self._add(real, inventory_reading.fact_of(entry, real, reader))
 
     def _real(self, path: str, kind: Kind) -> str | None:
         """Follow this layer's own links; only paths that are kept need it."""
-        if self._links and (self._also or kind is Kind.SYMLINK or is_interesting(path)):
+        if self._links and (self._also or kind is Kind.SYMLINK or reader_of(path)):
             return resolve_parent(path, self._links)
         return path
 
@@ -234,76 +227,34 @@ class _Reader:
 
     def _add(self, path: str, fact: Fact) -> None:
         self._index(path)
+        self._keep(_size(fact))
         self._files[path] = fact
 
-    def _parsed(self, path: str, entry: Entry) -> Fact:
-        if path in OTHER_DATABASES:
-            return OtherDatabase(OTHER_DATABASES[path])
-        try:
-            return self._fact(path, entry.read(MAX_FILE_BYTES))
-        except ArchiveError:
-            raise
-        except LimitError as error:
-            return Unread(error.message)
-
-    def _fact(self, path: str, content: bytes) -> Fact:
-        folder, _, name = path.rpartition("/")
-        if name.endswith(".list"):
-            return self._counted(DpkgFiles(dpkg.package_of(name), dpkg.metadata_in_list(content)))
-        if name.endswith(".md5sums"):
-            return self._counted(DpkgSums(dpkg.package_of(name), dpkg.metadata_in_sums(content)))
-        if name == "status" or folder.endswith("dpkg/status.d"):
-            is_single = folder.endswith("status.d")
-            packages = dpkg.parse_status(content, is_status_required=not is_single)
-            return self._counted(DpkgStatus(packages.packages, packages.refused))
-        if name == "os-release":
-            found = distribution.parse(content)
-            return OsRelease(found) if found else Unread("os-release names no distribution")
-        metadata = python_metadata.parse(content, path)
-        if metadata is None:
-            return Unread("no valid name and version")
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return PythonDistribution(metadata, md5)
-
-    def _counted(self, fact: DpkgStatus | DpkgFiles | DpkgSums) -> Fact:
-        match fact:
-            case DpkgStatus():
-                self._keep(3 * _COST * len(fact.packages))
-            case DpkgFiles():
-                self._keep(sum(_COST + len(path) for path in fact.paths))
-            case DpkgSums():
-                self._keep(sum(_COST + len(path) for path in fact.sums))
-        return fact
-
-    def _link(self, path: str, entry: Entry) -> None:
+    def _link(self, path: str, entry: Entry, reader: AnyReader) -> None:
         """A hard link: the content is that of another name of the same layer."""
-        if not is_interesting(path):
-            return
         target = _hardlink_target(entry.link, self._links)
         if target is None:
             self._add(path, Unread("its hard link leads out of the root"))
-        elif isinstance(known := self._files.get(target), PythonDistribution) and (
-            dpkg.is_python_metadata(path)
+        elif isinstance(known := self._files.get(target), Packages) and (
+            reader is reader_of(target)
         ):
             self._add(path, known)  # as uv links from its cache
         elif target in self._contents:
-            self._add(path, self._fact(path, self._contents[target]))
+            content = self._contents[target]
+            self._add(path, inventory_reading.fact_of_content(content, path, reader))
         else:
             self._keep(len(target))
             self.wanted.add(target)
             self._add(path, Unread(f"its hard link to {show(entry.link)} has no content here"))
 
-    def _remember(self, path: str, entry: Entry) -> None:
-        try:
-            content = entry.read(MAX_FILE_BYTES)
-        except ArchiveError:
-            raise
-        except LimitError:
+    def _remember(self, path: str, entry: Entry, reader: AnyReader | None) -> None:
+        if entry.size > HARDLINK_MAX_BYTES:
             return
+        content = entry.read(HARDLINK_MAX_BYTES)
         self._keep(len(content))
         self._contents[path] = content
-        if is_interesting(path):
-            self._add(path, self._fact(path, content))
+        if reader is not None:
+            self._add(path, inventory_reading.fact_of_content(content, path, reader))
 
     def _keep(self, size: int) -> None:
         self._kept_bytes += _COST + size
@@ -311,6 +262,16 @@ class _Reader:
             raise ArchiveLimitError(
                 f"package data of more than {MAX_KEPT_BYTES} bytes", limit="MAX_KEPT_BYTES"
             )
+
+
+def _size(fact: Fact) -> int:
+    """Estimate the memory that a fact takes."""
+    if isinstance(fact, Packages):
+        return 3 * _COST * len(fact.found)
+    if isinstance(fact, System):
+        files = sum(len(each.paths) + len(each.sums) + _COST for each in fact.owned)
+        return 3 * _COST * len(fact.found) + files
+    return 0
 
 
 def _hardlink_target(link: bytes, links: dict[str, str]) -> str | None:

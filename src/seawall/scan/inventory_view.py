@@ -8,24 +8,26 @@ unless the higher layer brings a real directory of that name.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Final, TypeAlias
 
-from seawall.scan import distribution, dpkg
+from seawall.scan import distribution
 from seawall.scan.inventory_facts import (
-    DpkgFiles,
-    DpkgStatus,
-    DpkgSums,
     Fact,
     LayerFacts,
-    OsRelease,
     OtherDatabase,
-    PythonDistribution,
+    Packages,
+    Release,
+    System,
     Unread,
-    hash_of,
 )
-from seawall.scan.inventory_paths import DPKG, parent, resolve, resolve_parent
-from seawall.scan.model import Component, Distribution, Notice, NoticeKind, PackageType
+from seawall.scan.inventory_owners import File, Owners
+from seawall.scan.inventory_paths import parent, resolve, resolve_parent
+from seawall.scan.model import Component, Distribution, Notice, NoticeKind
+from seawall.scan.path_hashes import hash_of
+from seawall.scan.readers import Found
+from seawall.scan.system import Owned
+from seawall.scan.system.all import PLACES, Place
 
 MAX_FILE_NOTICES: Final = 50
 """Notices about single files; more are counted in one."""
@@ -41,6 +43,9 @@ class View:
         self._files: dict[str, Fact] = {}
         self._links: dict[str, str] = {}
         self._hashes: dict[str, int] = {}
+        self._brought: dict[str, int] = {}  # the layer of each of `_files`
+        self._since: dict[Key, int] = {}
+        self._layers = 0
 
     def lay(self, layer: LayerFacts) -> None:
         """Put the next higher layer on top."""
@@ -59,100 +64,55 @@ class View:
                     del known[old]
         self._links.update(links)
         self._files.update(files)
+        self._brought.update(dict.fromkeys(files, self._layers))
+        self._since = {key: self._since.get(key, self._layers) for key in self._present()}
+        self._layers += 1
 
-    def present(self) -> Iterator[Key]:
-        """Identify every package and distribution that is visible now."""
-        for _, status in self._databases():
-            for package in status.packages:
-                yield _debian_key(package)
-        for path, fact in self._files.items():
-            if isinstance(fact, PythonDistribution):
-                yield ("pypi", path, fact.metadata.name, fact.metadata.version)
+    def components(self) -> Iterator[tuple[int, Component]]:
+        """Yield every package that is visible, with the number of the layer that brought it.
 
-    def debian(self) -> Iterator[tuple[Key, Component]]:
-        """Yield installed Debian packages, each once; layer and purl are filled in later."""
+        The names of layers and the purl are filled in later.
+        """
+        databases = list(self._databases())
         seen: set[Key] = set()
-        for path, status in self._databases():
-            for package in status.packages:
-                key = _debian_key(package)
-                if key in seen:
-                    continue
-                seen.add(key)
-                yield (
-                    key,
-                    Component(
-                        type=PackageType.DEB,
-                        name=package.name,
-                        version=package.version,
-                        purl="",
-                        source_name=package.source_name,
-                        source_version=package.source_version,
-                        architecture=package.architecture,
-                        path=f"/{_printable(path)}",
-                        layer="",
-                        layer_index=0,
-                    ),
-                )
-
-    def python(self) -> Iterator[tuple[Key, Component]]:
-        """Yield installed Python distributions, one for each place where they are."""
-        owners, sums = self._owners()
+        for path, database in databases:
+            for found in database.found:
+                key = _system_key(found)
+                if key not in seen:
+                    seen.add(key)
+                    yield self._since[key], _component(found, path)
+        owners = self._owners(database for _, database in databases)
         for path, fact in self._files.items():
-            if not isinstance(fact, PythonDistribution):
-                continue
-            metadata = fact.metadata
-            owner = owners.get(path, "")
-            if owner and fact.md5 and sums.get(path, fact.md5) != fact.md5:
-                owner = ""  # overwritten: the package no longer answers for it
-            yield (
-                ("pypi", path, metadata.name, metadata.version),
-                Component(
-                    type=PackageType.PYPI,
-                    name=metadata.name,
-                    version=metadata.version,
-                    purl="",
-                    path=f"/{_printable(path)}",
-                    layer="",
-                    layer_index=0,
-                    licenses=metadata.licenses,
-                    owned_by=owner,
-                ),
-            )
+            if isinstance(fact, Packages):
+                owner = owners.of(self._file(path, fact)) if fact.found else ""
+                for found in fact.found:
+                    yield self._since[_key(path, found)], _component(found, path, owner)
 
     def distribution(self) -> Distribution | None:
         for path in distribution.PATHS:
             real = resolve(path, self._links)
             fact = self._files.get(real) if real is not None else None
-            if isinstance(fact, OsRelease):
+            if isinstance(fact, Release):
                 return fact.distribution
         return None
 
     @property
     def is_blind(self) -> bool:
         """Tell whether a package database is there but cannot be read in whole."""
-        return (
-            self._unreachable()
-            or bool(self._others())
-            or any(
-                isinstance(fact, Unread) or (isinstance(fact, DpkgStatus) and fact.refused)
-                for _, fact in self._database_files()
-            )
+        return bool(self._unreachable() or self._others()) or any(
+            isinstance(fact, Unread) or (isinstance(fact, System) and fact.refused)
+            for _, fact in self._database_files()
         )
 
     def notices(self) -> list[Notice]:
         found = []
-        if self._unreachable():
-            link = f"/{DPKG}/status leads through symbolic links to a file that was not kept"
+        for path in self._unreachable():
+            link = f"/{path} leads through symbolic links to a file that was not kept"
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=link))
         for manager in self._others():
             text = f"the packages of {manager} are in the image and cannot be read yet"
             found.append(Notice(kind=NoticeKind.UNSUPPORTED_DATABASE, message=text))
-        broken = [
-            (path, fact.message) for path, fact in self._files.items() if isinstance(fact, Unread)
-        ]
-        for path, fact in self._database_files():
-            if isinstance(fact, DpkgStatus) and fact.refused:
-                broken.append((path, f"{fact.refused} entries have no valid name or version"))
+        broken = list(self._broken())
         for path, message in sorted(broken)[:MAX_FILE_NOTICES]:
             text = f"/{_printable(path[:300])}: {_printable(message[:300])}"
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=text))
@@ -161,19 +121,36 @@ class View:
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=text))
         return found
 
-    def _databases(self) -> Iterator[tuple[str, DpkgStatus]]:
+    def _present(self) -> Iterator[Key]:
+        """Identify every package that is visible now."""
+        for _, database in self._databases():
+            for found in database.found:
+                yield _system_key(found)
+        for path, fact in self._files.items():
+            if isinstance(fact, Packages):
+                for found in fact.found:
+                    yield _key(path, found)
+
+    def _broken(self) -> Iterator[tuple[str, str]]:
+        for path, fact in self._files.items():
+            if isinstance(fact, Unread):
+                yield path, fact.message
+            elif isinstance(fact, Packages) and fact.trouble:
+                yield path, fact.trouble
+        for path, database in self._databases():
+            if database.refused:
+                yield path, f"{database.refused} entries have no valid name or version"
+
+    def _databases(self) -> Iterator[tuple[str, System]]:
         for path, fact in self._database_files():
-            if isinstance(fact, DpkgStatus):
+            if isinstance(fact, System):
                 yield path, fact
 
     def _database_files(self) -> Iterator[tuple[str, Fact]]:
-        """Yield status and the files of status.d, where dpkg would find them."""
-        status = resolve(f"{DPKG}/status", self._links)
-        if status is not None and status in self._files:
-            yield status, self._files[status]
-        folder = resolve(f"{DPKG}/status.d", self._links)
+        """Yield the files of package managers, where those would find them."""
+        places = [_Real(place, self._links) for place in PLACES]
         for path, fact in sorted(self._files.items()):
-            if parent(path) == folder and isinstance(fact, DpkgStatus | Unread):
+            if isinstance(fact, System | Unread) and any(place.holds(path) for place in places):
                 yield path, fact
 
     def _others(self) -> list[str]:
@@ -181,33 +158,51 @@ class View:
         facts = self._files.values()
         return sorted({fact.manager for fact in facts if isinstance(fact, OtherDatabase)})
 
-    def _unreachable(self) -> bool:
-        """Tell whether links hide the database: they loop, or end where nothing was kept."""
-        path = f"{DPKG}/status"
-        real = resolve(path, self._links)
-        return real is None or (real != path and real not in self._files)
+    def _unreachable(self) -> list[str]:
+        """Return databases that links hide: they loop, or end where nothing was kept."""
+        found = []
+        for place in PLACES:
+            for path in place.files:
+                real = resolve(path, self._links)
+                if real is None or (real != path and real not in self._files):
+                    found.append(path)
+        return found
 
-    def _owners(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return owner and MD5 sum by real path of every Python metadata file of a package."""
-        owners: dict[str, str] = {}
-        sums: dict[str, str] = {}
-        folders = {resolve(f"{DPKG}/{name}", self._links) for name in ("info", "status.d")}
-        for path, fact in self._files.items():
-            if isinstance(fact, DpkgFiles) and parent(path) in folders:
-                for owned in fact.paths:
-                    owners[resolve_parent(owned, self._links) or owned] = fact.package
-            elif isinstance(fact, DpkgSums) and parent(path) in folders:
-                for owned, md5 in fact.sums.items():
-                    real = resolve_parent(owned, self._links) or owned
-                    sums[real] = md5
-                    owners.setdefault(real, fact.package)
-        return owners, sums
+    def _owners(self, databases: Iterable[System]) -> Owners:
+        since: dict[str, int] = {}
+        owned: list[Owned] = []
+        for fact in databases:
+            owned.extend(fact.owned)
+            for found in fact.found:
+                since[found.name] = max(since.get(found.name, 0), self._since[_system_key(found)])
+        files = [
+            self._file(path, fact)
+            for path, fact in self._files.items()
+            if isinstance(fact, Packages) and fact.found
+        ]
+        return Owners(files, owned, self._links, since)
+
+    def _file(self, path: str, fact: Packages) -> File:
+        return File(path, self._brought[path], fact.sums)
 
     def _hash(self, path: str) -> int:
         value = self._hashes.get(path)
         if value is None:
             value = self._hashes[path] = hash_of(path)
         return value
+
+
+class _Real:
+    """Where a package manager's files are, symbolic links followed."""
+
+    def __init__(self, place: Place, links: Mapping[str, str]) -> None:
+        self._files = {resolve(path, links) for path in place.files}
+        self._folders = {resolve(path, links) for path in place.folders}
+        self._trees = {resolve(path, links) for path in place.trees}
+
+    def holds(self, path: str) -> bool:
+        folder = parent(path)
+        return path in self._files or folder in self._folders or parent(folder) in self._trees
 
 
 class _Hidden:
@@ -255,8 +250,34 @@ def _is_within(path: str, folders: Set[str]) -> bool:
     return path in folders
 
 
-def _debian_key(package: dpkg.Package) -> Key:
-    return ("deb", package.name, package.architecture, package.version)
+def _system_key(found: Found) -> Key:
+    return (found.type, found.name, found.architecture, found.version)
+
+
+def _key(path: str, found: Found) -> Key:
+    return (found.type, path, found.inside, found.name, found.version)
+
+
+def _component(found: Found, path: str, owner: str = "") -> Component:
+    return Component(
+        type=found.type,
+        name=found.name,
+        version=found.version,
+        purl="",
+        source_name=found.source_name,
+        source_version=found.source_version,
+        architecture=found.architecture,
+        vendor=found.vendor,
+        module=found.module,
+        role=found.role,
+        inside=found.inside,
+        evidence=found.evidence,
+        path=f"/{_printable(path)}",
+        layer="",
+        layer_index=0,
+        licenses=found.licenses,
+        owned_by=owner,
+    )
 
 
 def _printable(text: str) -> str:

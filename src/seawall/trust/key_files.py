@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from seawall.core import limits
 from seawall.core.errors import ConflictError, LimitError, NotFoundError, UnavailableError
 from seawall.core.secret import Secret
 from seawall.trust import _pem, keys
 from seawall.trust.keys import KeyPair, PrivateKey, PublicKey
-from seawall.trust.tokens import references
-from seawall.trust.tokens.references import TokenReference
+
+if TYPE_CHECKING:
+    from seawall.trust.tokens.references import TokenReference
 
 PRIVATE_MODE: Final = 0o600
 PUBLIC_MODE: Final = 0o644
@@ -56,17 +57,28 @@ def write_certificates(path: Path, pem: bytes) -> None:
     _write_new(path, pem, PUBLIC_MODE)
 
 
+def is_reference(path: Path) -> bool:
+    """Tell whether a key file claims to refer to a key on a token. Raises NotFoundError."""
+    return _refers(_read(path))
+
+
 def find_reference(path: Path) -> TokenReference | None:
     """Return what the file says when it refers to a key on a token, None when it holds a key.
 
     Raises NotFoundError, KeyFormatError or TokenUriError.
     """
     content = _read(path)
-    return references.parse(content) if references.is_reference(content) else None
+    if not _refers(content):
+        return None
+    from seawall.trust.tokens import references  # rare, and every signature would pay for it
+
+    return references.parse(content)
 
 
 def write_reference(reference: TokenReference, *, private: Path, public: Path) -> None:
     """Write PREFIX.key, which refers to the token, and PREFIX.pub. Raises ConflictError."""
+    from seawall.trust.tokens import references
+
     refuse_existing(private, public)
     _write_new(private, references.encode(reference) + b"\n", PRIVATE_MODE)
     _write_new(public, reference.public.pem, PUBLIC_MODE)
@@ -110,3 +122,7 @@ def _exists(path: Path) -> ConflictError:
         f"{path} exists already, and a key is never overwritten",
         remedy="choose another name, or move the old key away",
     )
+
+
+def _refers(content: bytes) -> bool:
+    return content.lstrip()[:1] == b"{"

@@ -7,10 +7,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from seawall.oci.digest import Digest
 from seawall.oci.names import Reference, RepositoryName, Tag
 from seawall.trust.keys import KeyId
+
+MAX_SIGNATURES: Final = 64
+"""More signatures on one image are not looked at: its proof fails, loudly."""
 
 
 class SignatureFormat(enum.StrEnum):

@@ -43,7 +43,7 @@ from seawall.core.errors import InvalidInputError, LimitError
 from seawall.oci import patterns
 from seawall.oci.digest import Digest
 from seawall.oci.names import RepositoryName, Tag
-from seawall.trust import keys, payloads
+from seawall.trust import keys, model, payloads
 from seawall.trust.keys import KeyId, PublicKey
 from seawall.trust.model import (
     Claims,
@@ -58,8 +58,7 @@ from seawall.trust.payloads import Opened
 from seawall.trust.sigstore import signer as sigstore_signer
 from seawall.trust.trail import Step, StepFailedError, Trail
 
-MAX_SIGNATURES: Final = 64
-"""More signatures on one image are not looked at: the proof fails, loudly."""
+MAX_SIGNATURES: Final = model.MAX_SIGNATURES
 
 MAX_CLOCK_SKEW: Final = dt.timedelta(minutes=5)
 

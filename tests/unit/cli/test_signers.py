@@ -68,3 +68,43 @@ def test_refuses_as_many_passphrase_files_as_fit_no_rule(shell):
 def test_refuses_a_key_that_is_nowhere(shell):
     with pytest.raises(NotFoundError, match="there is no key nowhere"):
         opened(shell, "--key", "nowhere")
+
+
+def begun(shell, *words: str):
+    """Open keys beside other work; return what `opening` gives."""
+    parser = argparse.ArgumentParser()
+    signers.add_arguments(parser)
+    options = parser.parse_args(words)
+    settings = config.load(str(shell.state))
+    return signers.opening(
+        lambda: signers.open_signers(options.keys, options, settings),
+        options.keys,
+        options,
+        settings,
+    )
+
+
+def test_keys_are_opened_beside_other_work(shell):
+    one, phrase = shell.key("one"), shell.file("phrase", PHRASE)
+    with begun(shell, "--key", "one.key", "--passphrase-file", phrase) as wait:
+        assert [identity(one)] == [signer.public.key_id for signer in wait()]
+
+
+def test_what_is_wrong_with_a_key_is_told_before_what_failed_beside_it(shell):
+    shell.key("one")
+    wrong = shell.file("wrong", "something else\n")
+    with pytest.raises(PassphraseError):  # noqa: SIM117 - the block is what fails
+        with begun(shell, "--key", "one.key", "--passphrase-file", wrong):
+            raise NotFoundError("there is no image")
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_else_begins(shell):
+    words = ("--key", "none.key", "--passphrase-file", shell.file("phrase", PHRASE))
+    with pytest.raises(NotFoundError, match=r"no key none\.key"), begun(shell, *words):
+        raise AssertionError("begun")
+
+
+def test_what_asks_a_person_is_opened_at_once(shell):
+    shell.key("one")
+    with pytest.raises(InvalidInputError, match="no terminal"), begun(shell, "--key", "one.key"):
+        raise AssertionError("begun")

@@ -13,7 +13,18 @@ from typing import Final
 import msgspec
 
 from seawall.core.limits import MIB
-from seawall.scan.files import dotnet, elf, go, go_symbols, macho, package_note, pe, rust
+from seawall.scan.files import (
+    dotnet,
+    elf,
+    go,
+    go_symbols,
+    macho,
+    package_note,
+    pe,
+    rust,
+    signatures,
+    sketch,
+)
 from seawall.scan.files.model import Executable, Format
 from seawall.scan.files.program import Program
 from seawall.scan.files.text import decode
@@ -67,7 +78,11 @@ def examine(content: Content, path: str) -> Executable | None:
     found = msgspec.structs.replace(found, sha256=_sha256(content, 0, len(content)))
     if program is None:
         return found
-    return _toolchains(content, program, _code(content, program, found))
+    found = _toolchains(content, program, _code(content, program, found))
+    claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
+    code = elf.code_of(program) if isinstance(program, elf.Elf) else (0, 0)
+    summary = sketch.take(content, [code])
+    return msgspec.structs.replace(found, claims=claims, sketch=summary)
 
 
 def _headers(content: Content) -> tuple[Executable, Program | None] | None:

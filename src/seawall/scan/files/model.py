@@ -57,6 +57,25 @@ class PackageNote(msgspec.Struct, frozen=True, kw_only=True):
     cpe: str = ""
 
 
+class VersionText(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A version in the file; `key` stands for the text around it, without digits."""
+
+    key: int
+    version: str
+    offset: int
+
+
+class Sketch(msgspec.Struct, frozen=True, kw_only=True):
+    """A summary of a file's texts, for comparison with learned ones."""
+
+    total: int
+    """How many different texts the file has."""
+    hashes: bytes
+    """The smallest hashes of them, 4 bytes each, ascending, little endian on every machine that
+    Seawall runs on."""
+    versions: tuple[VersionText, ...] = ()
+
+
 class Executable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is kept of one executable file."""
 
@@ -88,7 +107,7 @@ class Executable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     claims: tuple[Claim, ...] = ()
     go_functions: bytes = b""
     """Which functions a Go program holds, for `go_symbols.holds`; empty when unknown."""
-    sketch: bytes = b""
-    """For `sketch.compare` with learned fingerprints; empty when the file has too few texts."""
+    sketch: Sketch | None = None
+    """None when the file has too few texts."""
     troubles: tuple[str, ...] = ()
     """Sentences about parts that could not be read."""

@@ -6,21 +6,17 @@ space inside and at most `MAX_TEXT` characters, or it is not one.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 import msgspec
 
-from seawall.core.limits import MIB
 from seawall.scan.model import Evidence
 from seawall.scan.readers import MAX_TEXT, Content, Found, Unreadable
 
 MAX_FOUND: Final = 50_000
 """Packages that one file may name; lock files of the largest known applications name 5,000."""
 MAX_LINES: Final = 1_000_000
-MAX_TOML_BYTES: Final = 4 * MIB
-"""The standard library reads about a megabyte in a second."""
 MAX_FIELDS: Final = 100
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""
@@ -106,6 +102,39 @@ def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield key, fields
 
 
+def packages_of_toml(text: str) -> Iterator[dict[str, str]]:
+    """Yield the fields of every `[[package]]` (or `[[packages]]`) of a lock file in TOML.
+
+    Lock files are written by programs, one field to a line. They are read by lines, for the
+    standard library's parser takes quadratic time over dotted keys. Strings lose their quotes;
+    arrays and inline tables stay text; fields of a table of the package (`[package.source]`) are
+    called `source.type`. What spans lines is skipped.
+    """
+    fields: dict[str, str] | None = None
+    table = close = ""
+    for line in lines_of(text):
+        if close:
+            close = "" if close in line else close
+            continue
+        if line.startswith("["):
+            header = line.partition("#")[0].strip()
+            if header in ("[[package]]", "[[packages]]"):
+                if fields is not None:
+                    yield fields
+                fields, table = {}, ""
+            else:
+                table = f"{header.strip('[]').partition('.')[2]}." if "." in header else "/"
+            continue
+        name, equals, value = line.partition(" = ")
+        value = value.strip()
+        if value[:3] in ('"""', "'''") and value.find(value[:3], 3) < 0:
+            close = value[:3]
+        elif equals and fields is not None and len(fields) < MAX_FIELDS and table != "/":
+            fields.setdefault(table + name, _unquoted(value))
+    if fields is not None:
+        yield fields
+
+
 def json_of(content: Content | str, shape: type[_T]) -> _T:
     """Decode JSON into `shape`; fields that it does not name are skipped, not kept.
 
@@ -125,18 +154,6 @@ def json_of(content: Content | str, shape: type[_T]) -> _T:
 def _unquoted(text: str) -> str:
     text = text.strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-
-
-def toml_of(content: Content, shape: type[_T]) -> _T:
-    """Decode TOML into `shape`, as `json_of` does. Raises Unreadable."""
-    if len(content) > MAX_TOML_BYTES:
-        raise Unreadable(f"more than {MAX_TOML_BYTES} bytes of TOML")
-    try:
-        return msgspec.convert(tomllib.loads(text_of(content)), shape)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
-        raise Unreadable(f"not the expected TOML: {str(error)[:MAX_DETAIL]}") from error
-    except RecursionError as error:
-        raise Unreadable("the TOML is nested too deeply") from error
 
 
 def is_word(text: object) -> bool:

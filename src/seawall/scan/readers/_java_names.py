@@ -78,10 +78,8 @@ _PROJECTS: Final[tuple[tuple[str, tuple[str, ...], tuple[int, int], str], ...]] 
     ("postgresql", ("org/postgresql/",), _ANY, "org.postgresql"),
     ("mysql-connector-java", ("com/mysql/",), _ANY, "mysql"),
     ("mysql-connector-j", ("com/mysql/",), _ANY, "com.mysql"),
-    (
-        "bc(?:prov|pkix|pg|mail|util|tls)(?:-(?:ext-|debug-)?(?:jdk|lts)[0-9a-z]+)?",
-        ("org/bouncycastle/",), _ANY,
-     "org.bouncycastle"),
+    ("bc(?:prov|pkix|pg|mail|util|tls)(?:-(?:ext-|debug-)?(?:jdk|lts)[0-9a-z]+)?",
+     ("org/bouncycastle/",), _ANY, "org.bouncycastle"),
     ("log4j", ("org/apache/log4j/",), (1, 1), "log4j"),
     ("gson", ("com/google/gson/",), _ANY, "com.google.code.gson"),
     ("tink", ("com/google/crypto/tink/",), _ANY, "com.google.crypto.tink"),
@@ -108,6 +106,9 @@ _PROJECTS: Final[tuple[tuple[str, tuple[str, ...], tuple[int, int], str], ...]] 
     ("aopalliance", ("org/aopalliance/",), _ANY, "aopalliance"),
     ("jsr305", ("javax/annotation/",), _ANY, "com.google.code.findbugs"),
 )  # fmt: skip
+_SPEAKING: Final = frozenset(
+    {"implementation-version", "implementation-title", "bundle-version", "bundle-symbolicname"}
+)
 _PATTERNS: Final = tuple(
     (re.compile(name), folders, majors, group) for name, folders, majors, group in _PROJECTS
 )
@@ -170,9 +171,11 @@ def of_manifest(
     """Return what a jar without Maven's own words is; None when it does not say a version."""
     if (plugin := _of_plugin(fields)) is not None:
         return plugin
+    if _SPEAKING.isdisjoint(fields):
+        return None
     file = _file(stem)
     title = _title(fields)
-    symbolic = fields.get("bundle-symbolicname", "").partition(";")[0].strip()
+    symbolic = _symbolic(fields)
     artifact = (file[0] if file else "") or title or symbolic or stem
     version = _version(fields, file)
     if (found := _checked("", artifact, version)) is None:
@@ -203,9 +206,9 @@ def own(coordinates: list[Coordinates], stem: str, fields: Mapping[str, str]) ->
     if fits:
         return max(fits, key=lambda i: (len(coordinates[i].artifact), coordinates[i].version))
     version = _version(fields, _file(stem))
-    same = [i for i, found in enumerate(coordinates) if version and found.version == version]
-    if len(same) == 1:
-        return same[0]
+    meant = [i for i, found in enumerate(coordinates) if _is_meant(found, fields, version)]
+    if len(meant) == 1:
+        return meant[0]
     return 0 if len(coordinates) == 1 and not version else None
 
 
@@ -255,6 +258,20 @@ def _fits(found: Coordinates, stem: str) -> bool:
     return rest == "" or (rest[0] in "-_." and rest[1:2].isdigit())
 
 
+def _is_meant(found: Coordinates, fields: Mapping[str, str], version: str) -> bool:
+    """Tell whether the manifest speaks of the artifact, by its version, bundle name or title."""
+    if version and _plain(version) == _plain(found.version):
+        return True
+    symbolic = _symbolic(fields)
+    if symbolic and (symbolic == found.group or symbolic.endswith(f".{found.artifact}")):
+        return True
+    return "implementation-title" in fields and _is_titled(fields, found.artifact)
+
+
+def _symbolic(fields: Mapping[str, str]) -> str:
+    return fields.get("bundle-symbolicname", "").partition(";")[0].strip()
+
+
 def _title(fields: Mapping[str, str]) -> str:
     title = fields.get("implementation-title", "")
     return title if _COORDINATE.fullmatch(title) else ""
@@ -284,11 +301,10 @@ def _is_titled(fields: Mapping[str, str], artifact: str) -> bool:
     return all(part in title for part in re.split(r"[-_.]", artifact.lower()))
 
 
-def _plain(version: str) -> str:
-    parts = re.split(r"[.-]", version)
-    while len(parts) > 1 and parts[-1] in ("0", "RELEASE", "GA", "Final"):
-        parts.pop()
-    return ".".join(parts)
+def _plain(version: str) -> tuple[str, ...]:
+    """Return what two spellings of a version share: `31.1-jre` and `31.1.0.jre`."""
+    parts = re.split(r"[._-]", version)
+    return tuple(part for part in parts if part not in ("0", "RELEASE", "GA", "Final"))
 
 
 def _checked(group: str, artifact: str, version: str) -> Coordinates | None:

@@ -131,7 +131,9 @@ def _of_descriptor(line: str) -> str:
     """Return the name in `"@a/b@^1.0", "@a/b@npm:^1.1":`, empty when it is no registry's."""
     first = line.rstrip(":").partition(",")[0].strip().strip('"')
     name, wanted = _split(first)
-    if wanted.startswith(("workspace:", "link:", "portal:", "file:", "git", "http", "patch:")):
+    if name == "__metadata" or wanted.startswith(
+        ("workspace:", "link:", "portal:", "file:", "git", "http", "patch:")
+    ):
         return ""
     return name
 

@@ -1,7 +1,7 @@
 """Python distributions in archives: eggs, which Python imports as they are, and wheels.
 
 A wheel is not importable where it lies; it is BUNDLED: `ensurepip` and Debian's `python-wheels`
-install from such files. An egg can also be a folder (`NAME.egg/EGG-INFO/PKG-INFO`).
+install from such files. An egg that is a folder is read by `python`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from seawall.core.limits import MIB
-from seawall.scan import python_metadata
 from seawall.scan.model import PackageType, Role
-from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
+from seawall.scan.readers import Content, Found, Reader, Unreadable, python
 from seawall.scan.readers._content import MANIFEST, detail
 from seawall.scan.readers._zip import Archive
 
@@ -26,20 +25,12 @@ def read_archive(content: Content, path: str) -> tuple[Found, ...]:
     role = Role.BUNDLED if path.endswith(".whl") else Role.INSTALLED
     for member in archive.members:
         body = archive.read(member, MAX_METADATA_BYTES)
-        if (metadata := python_metadata.parse(body, member.name)) is not None:
+        if (metadata := python.parse(body, member.name)) is not None:
             return (_found(metadata, role, detail(member.name)),)
     raise Unreadable("it has no metadata of a Python distribution")
 
 
-def read_egg_folder(content: Content, path: str) -> tuple[Found, ...]:
-    """Read the metadata in an unpacked egg."""
-    metadata = python_metadata.parse(bytes(content), path)
-    if metadata is None:
-        raise Unreadable("it says no valid name and version")
-    return (_found(metadata, Role.INSTALLED, ""),)
-
-
-def _found(metadata: python_metadata.Metadata, role: Role, inside: str) -> Found:
+def _found(metadata: python.Metadata, role: Role, inside: str) -> Found:
     return Found(
         type=PackageType.PYPI,
         name=metadata.name,
@@ -47,7 +38,7 @@ def _found(metadata: python_metadata.Metadata, role: Role, inside: str) -> Found
         role=role,
         inside=inside,
         evidence=MANIFEST,
-        licenses=_licenses.normalise(metadata.licenses),
+        licenses=metadata.licenses,
     )
 
 
@@ -62,12 +53,5 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_archive,
         endings=(".whl", ".egg"),
         max_bytes=MAX_BYTES,
-    ),
-    Reader(
-        format="Python egg folder",
-        read=read_egg_folder,
-        names=frozenset({"PKG-INFO"}),
-        is_wanted=lambda path: path.split("/")[-2:-1] == ["EGG-INFO"],
-        max_bytes=MAX_METADATA_BYTES,
     ),
 )

@@ -22,13 +22,13 @@ from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
-    MAX_TOML_BYTES,
     is_application,
     json_of,
     lenient_text_of,
     lines_of,
     once,
-    toml_of,
+    packages_of_toml,
+    text_of,
     word,
 )
 
@@ -41,27 +41,9 @@ _PINNED: Final = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]{0,213})[ ]?(?:\[[^\]]{0,200}\])?[ ]?={2,3}[ ]?"
     r"([0-9A-Za-z][0-9A-Za-z.+!_-]{0,199})[ ]*(?:[;#\\].*|--hash.*)?"
 )
-_ELSEWHERE: Final = ("git", "directory", "file", "url", "path", "editable", "virtual", "vcs")
-"""Keys and kinds of sources that are no index."""
+_ELSEWHERE: Final = frozenset({"git", "path", "url", "vcs", "directory", "archive"})
+"""Fields of packages that come from no index."""
 _NOT_FOR_USE: Final = re.compile(r"dev|test|doc|lint|ci\b|mypy|build", re.IGNORECASE)
-
-
-class _Package(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    source: Any = None
-    category: Any = None
-    groups: Any = None
-    git: Any = None
-    path: Any = None
-    url: Any = None
-    vcs: Any = None
-    directory: Any = None
-
-
-class _Lock(msgspec.Struct):
-    package: list[_Package] = []
-    packages: list[_Package] = []
 
 
 class _Pinned(msgspec.Struct):
@@ -82,8 +64,7 @@ def read_vendored(content: Content, path: str) -> tuple[Found, ...]:
 
 def read_lock(content: Content, path: str) -> tuple[Found, ...]:
     """Read a lock file that lists packages in TOML."""
-    lock = toml_of(content, _Lock)
-    return once(_locked(lock.package or lock.packages))
+    return once(_locked(text_of(content)))
 
 
 def read_pipfile_lock(content: Content, path: str) -> tuple[Found, ...]:
@@ -100,18 +81,16 @@ def _pinned(content: Content, role: Role, evidence: tuple[Evidence, ...]) -> Ite
             yield from _found(match[1], match[2], role, evidence)
 
 
-def _locked(packages: list[_Package]) -> Iterator[Found]:
-    for package in packages:
-        source = package.source if isinstance(package.source, dict) else {}
-        kind = source.get("type")
-        if kind in _ELSEWHERE or (not source.keys().isdisjoint(_ELSEWHERE) and kind != "legacy"):
+def _locked(text: str) -> Iterator[Found]:
+    for package in packages_of_toml(text):
+        if not _ELSEWHERE.isdisjoint(key.partition(".")[0] for key in package):
             continue
-        if package.git or package.path or package.url or package.vcs or package.directory:
+        source, kind = package.get("source", ""), package.get("source.type", "legacy")
+        if (source and "registry" not in source) or kind != "legacy":
             continue
-        groups = package.groups
-        is_dev = isinstance(groups, list) and not {"default", "main"} & set(map(str, groups))
-        if package.category != "dev" and not (groups and is_dev):
-            yield from _found(package.name, package.version)
+        groups = package.get("groups", "[default]")
+        if package.get("category") != "dev" and ("default" in groups or "main" in groups):
+            yield from _found(package.get("name"), package.get("version"))
 
 
 def _found(
@@ -160,7 +139,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"}),
         is_wanted=is_application,
-        max_bytes=MAX_TOML_BYTES,
     ),
     Reader(
         format="Pipfile.lock",

@@ -28,7 +28,9 @@ from seawall.scan.readers._content import (
 MAX_BYTES: Final = 2 * MIB
 
 _STUB: Final = re.compile(r"^# stub: (\S+) (\S+) (\S+)", re.MULTILINE)
-_NAME_FIELD: Final = re.compile(r"""^[ \t]*\w+\.name[ \t]*=[ \t]*["'%q<]*([\w.-]+)""", re.MULTILINE)
+_NAME_FIELD: Final = re.compile(
+    r"""^[ \t]*\w+\.name[ \t]*=[ \t]*(?:["']|%q[{<(\[])([\w.-]+)""", re.MULTILINE
+)
 _VERSION_FIELD: Final = re.compile(
     r"""^[ \t]*\w+\.version[ \t]*=[ \t]*(?:Gem::Version\.new[ \t]*\(?)?["']([\w.-]+)["']""",
     re.MULTILINE,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
-    MAX_TOML_BYTES,
     is_application,
     once,
-    toml_of,
+    packages_of_toml,
+    text_of,
     word,
 )
 
@@ -23,27 +21,15 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]*")
 
 
-class _Package(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    source: Any = None
-
-
-class _Lock(msgspec.Struct):
-    package: list[_Package] = []
-
-
 def read_lock(content: Content, path: str) -> tuple[Found, ...]:
     """Read the crates of registries; members of the workspace and of git have no such version."""
-    return once(_found(toml_of(content, _Lock).package))
+    return once(_found(text_of(content)))
 
 
-def _found(packages: list[_Package]) -> Iterator[Found]:
-    for package in packages:
-        name, version = word(package.name), word(package.version)
-        is_registry = isinstance(package.source, str) and package.source.startswith(
-            ("registry+", "sparse+")
-        )
+def _found(text: str) -> Iterator[Found]:
+    for package in packages_of_toml(text):
+        name, version = word(package.get("name")), word(package.get("version"))
+        is_registry = package.get("source", "").startswith(("registry+", "sparse+"))
         if is_registry and _NAME.fullmatch(name) and _VERSION.fullmatch(version):
             yield Found(
                 type=PackageType.CARGO,
@@ -60,6 +46,5 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"Cargo.lock"}),
         is_wanted=is_application,
-        max_bytes=MAX_TOML_BYTES,
     ),
 )

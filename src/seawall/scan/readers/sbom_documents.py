@@ -7,8 +7,8 @@ They are statements of whoever built what they lie beside, and are reported as s
     NAME.dist-info/sboms/…              BUNDLED: what was compiled into a wheel (PEP 770)
     anywhere else                       DECLARED
 
-Only packages with a package URL of a type that the inventory knows are taken, and none of a
-distribution: a database says what is installed of those.
+Only packages with a package URL of a type that the inventory knows are taken; none of a system's
+package manager, whose own database says what is installed, none that was needed to build only.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import MAX_FOUND, detail, json_of, lines_of, once, text_of, word
 
-ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", "bom.json")
+ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", ".cyclonedx.json", "bom.json")
 MAX_PURL: Final = 1_000
 
 _PURL: Final = re.compile(r"pkg:/{0,2}([a-z][a-z0-9.+-]*)/([^@?#]+)@([^?#]+)(?:[?#].*)?", re.I)
 _BITNAMI: Final = re.compile(r"(?:.*/)?opt/bitnami/(?:.*/)?\.spdx-[^/]+\.spdx")
+_LOCAL: Final = "download_url=file:"
+"""A part of the project itself, which no registry has."""
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _TYPES: Final = {kind.value: kind for kind in PackageType if not kind.is_system}
 _NOT_STATED: Final = ("NOASSERTION", "NONE")
@@ -36,6 +38,7 @@ _NOT_STATED: Final = ("NOASSERTION", "NONE")
 
 class _Component(msgspec.Struct):
     purl: Any = None
+    scope: Any = None
     licenses: Any = None
     components: Any = None
 
@@ -79,9 +82,16 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
 def _role(path: str) -> Role:
     if _BITNAMI.fullmatch(path):
         return Role.INSTALLED
+    return Role.BUNDLED if _is_of_wheel(path) else Role.DECLARED
+
+
+def _is_of_wheel(path: str) -> bool:
     folders = path.split("/")[:-1]
-    is_wheel = folders[-1:] == ["sboms"] and folders[-2:-1] and folders[-2].endswith(".dist-info")
-    return Role.BUNDLED if is_wheel else Role.DECLARED
+    return folders[-1:] == ["sboms"] and folders[-2:][0].endswith(".dist-info")
+
+
+def _is_wanted(path: str) -> bool:
+    return path.endswith(ENDINGS) or _is_of_wheel(path)
 
 
 def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:
@@ -95,6 +105,8 @@ def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:
         except (msgspec.ValidationError, RecursionError):
             continue
         for component in components:
+            if component.scope == "excluded":  # needed to build it, not in it
+                continue
             yield from _found(component.purl, role, evidence, _cyclonedx_licenses(component))
             if component.components:
                 todo.append(component.components)
@@ -154,7 +166,7 @@ def _found(
 ) -> Iterator[Found]:
     if not isinstance(purl, str) or len(purl) > MAX_PURL:
         return
-    match = _PURL.fullmatch(purl)
+    match = None if _LOCAL in purl else _PURL.fullmatch(purl)
     kind = _TYPES.get(match[1].lower()) if match else None
     if match is None or kind is None:
         return
@@ -180,5 +192,10 @@ def _evidence(source: str) -> tuple[Evidence, ...]:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(format="SBOM document", read=read_document, endings=ENDINGS),
+    Reader(
+        format="SBOM document",
+        read=read_document,
+        endings=(*ENDINGS, ".json"),
+        is_wanted=_is_wanted,
+    ),
 )

@@ -33,11 +33,6 @@ class TokenReference:
     touch: Touch
 
 
-def is_reference(content: bytes) -> bool:
-    """Tell whether a key file claims to be a reference and not a key."""
-    return content.lstrip()[:1] == b"{"
-
-
 def encode(reference: TokenReference) -> bytes:
     """Return the file. Raises KeyFormatError for a URI that does not name its key."""
     _check(reference.uri)

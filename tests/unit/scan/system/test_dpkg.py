@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seawall.scan import dpkg
-from seawall.scan.dpkg import Package
+from seawall.scan.system import dpkg
+from seawall.scan.system.dpkg import Package
 
 
 def stanza(**fields: str) -> bytes:
@@ -111,8 +111,8 @@ def test_refuses_and_counts_what_breaks_the_grammar(fields: dict[str, str]) -> N
 @given(st.binary(max_size=500))
 def test_any_bytes_parse(content: bytes) -> None:
     dpkg.parse_status(content)
-    dpkg.metadata_in_list(content)
-    dpkg.metadata_in_sums(content)
+    dpkg.files_in_list(content)
+    dpkg.sums_of(content)
 
 
 @given(
@@ -122,12 +122,11 @@ def test_any_order_of_parts_parses(parts: list[bytes]) -> None:
     dpkg.parse_status(b"".join(parts))
 
 
-def test_only_python_metadata_of_lists_and_sums_is_kept() -> None:
-    path = "/usr/lib/python3/dist-packages/foo-1.0.dist-info/METADATA"
-    assert (path[1:],) == dpkg.metadata_in_list(f"/.\n/usr\n{path}\n{path}x\n".encode())
-    assert () == dpkg.metadata_in_list(b"/.\n/usr/bin/foo\n")
-    md5 = "0" * 32
-    assert {path[1:]: md5} == dpkg.metadata_in_sums(f"{md5}  {path[1:]}\n{md5}  usr/x\n".encode())
+def test_lists_and_sums_are_relative_to_the_root() -> None:
+    assert ["usr", "usr/bin/foo"] == dpkg.files_in_list(b"/.\n/usr\n/usr/bin/foo\n")
+    md5 = "01" * 16
+    sums = dpkg.sums_of(f"{md5}  usr/bin/foo\n{md5} *./usr/x y\nrubbish\n".encode())
+    assert [("usr/bin/foo", b"\1" * 16), ("usr/x y", b"\1" * 16)] == sums
 
 
 def test_the_package_of_a_list_has_no_architecture() -> None:

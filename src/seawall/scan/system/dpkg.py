@@ -13,9 +13,18 @@ from typing import Final
 
 import msgspec
 
+from seawall.core.limits import MIB
+from seawall.scan.model import Evidence, PackageType
+from seawall.scan.readers import Content, Found
+from seawall.scan.system import Database, SystemReader, owned
+
 MAX_PACKAGES: Final = 100_000
 """Packages in one status file; Debian has about 70,000 in all."""
 
+MAX_FILES: Final = 1_000_000
+"""Files of one package."""
+
+_EVIDENCE: Final = (Evidence(kind="database"),)
 _STANZAS: Final = re.compile(rb"\n(?:[ \t\r]*\n)+")
 _FIELD: Final = re.compile(
     rb"^(Package|Status|Version|Source|Architecture):(.*)$", re.MULTILINE | re.I
@@ -71,36 +80,63 @@ def parse_status(content: bytes, *, is_status_required: bool = True) -> Packages
     return Packages(tuple(packages), refused)
 
 
-def metadata_in_list(content: bytes) -> tuple[str, ...]:
-    """Return the Python metadata files that an `info/*.list` names, relative to the root."""
-    if b"-info" not in content and b"-INFO" not in content:
-        return ()
-    lines = content.decode("utf-8", "surrogateescape").split("\n")
-    return tuple(line.lstrip("/") for line in lines if is_python_metadata(line))
+def files_in_list(content: bytes) -> list[str]:
+    """Return the paths in an `info/*.list`, relative to the root; directories are among them."""
+    lines = content.decode("utf-8", "surrogateescape").split("\n", MAX_FILES)[:MAX_FILES]
+    return [line.lstrip("/") for line in lines if line not in ("", "/.")]
 
 
-def metadata_in_sums(content: bytes) -> dict[str, str]:
-    """Return the MD5 sums of Python metadata files in an `info/*.md5sums`, by path."""
-    if b"-info" not in content and b"-INFO" not in content:
-        return {}
-    sums: dict[str, str] = {}
+def sums_of(content: bytes) -> list[tuple[str, bytes]]:
+    """Return paths, relative to the root, and MD5 sums in an `info/*.md5sums`."""
+    sums: list[tuple[str, bytes]] = []
     for match in _SUM.finditer(content):
         path = match[2].decode("utf-8", "surrogateescape").strip().removeprefix("./")
-        if is_python_metadata(path):
-            sums[path.lstrip("/")] = match[1].decode()
+        sums.append((path.lstrip("/"), bytes.fromhex(match[1].decode())))
+        if len(sums) == MAX_FILES:
+            break
     return sums
 
 
-def is_python_metadata(path: str) -> bool:
-    """Tell whether a file at `path` describes an installed Python distribution."""
-    return path.endswith(
-        (".dist-info/METADATA", ".egg-info/PKG-INFO", "EGG-INFO/PKG-INFO", ".egg-info")
+def read(content: Content, path: str) -> Database:
+    """Read `status`, a file of `status.d`, an `info/*.list` or an `info/*.md5sums`."""
+    folder, _, name = path.rpartition("/")
+    body = bytes(content)
+    if name.endswith(".list"):
+        files = files_in_list(body)
+        return Database(owned=(owned(package_of(name), ((file, None) for file in files)),))
+    if name.endswith(".md5sums"):
+        return Database(owned=(owned(package_of(name), sums_of(body), "md5"),))
+    packages = parse_status(body, is_status_required=not folder.endswith("status.d"))
+    return Database(
+        found=tuple(_found(package) for package in packages.packages), refused=packages.refused
     )
 
 
 def package_of(file_name: str) -> str:
     """Return the package of an `info/NAME[:ARCHITECTURE].list` or `.md5sums`."""
     return file_name.rpartition(".")[0].partition(":")[0]
+
+
+def is_wanted(path: str) -> bool:
+    """Tell whether dpkg keeps a file of this name where `path` is."""
+    folder, _, name = path.rpartition("/")
+    if folder.endswith("dpkg/status.d"):
+        return True
+    if name == "status":
+        return folder.endswith("dpkg")
+    return name.endswith((".list", ".md5sums")) and folder.endswith("dpkg/info")
+
+
+def _found(package: Package) -> Found:
+    return Found(
+        type=PackageType.DEB,
+        name=package.name,
+        version=package.version,
+        source_name=package.source_name,
+        source_version=package.source_version,
+        architecture=package.architecture,
+        evidence=_EVIDENCE,
+    )
 
 
 def _is_installed(fields: dict[bytes, str], is_status_required: bool) -> bool:
@@ -130,3 +166,16 @@ def _package(fields: dict[bytes, str]) -> Package | None:
     if not is_valid:
         return None
     return Package(name, version, architecture, source_name, source_version)
+
+
+READERS: Final = (
+    SystemReader(
+        manager="dpkg",
+        read=read,
+        names=frozenset({"status"}),
+        endings=(".list", ".md5sums"),
+        folders=("dpkg/status.d",),
+        is_wanted=is_wanted,
+        max_bytes=64 * MIB,
+    ),
+)

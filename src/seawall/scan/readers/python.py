@@ -12,8 +12,11 @@ from typing import Final
 
 import msgspec
 
+from seawall.scan.model import PackageType, Role
+from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
+from seawall.scan.readers._content import MANIFEST
+
 MAX_HEADER_LINES: Final = 5_000
-MAX_LICENSES: Final = 10
 
 _NAME_MAX: Final = 255
 """Bytes of a file name, as Linux file systems have it; also keeps the pattern below cheap."""
@@ -33,6 +36,33 @@ class Metadata(msgspec.Struct, frozen=True):
     licenses: tuple[str, ...] = ()
 
 
+def is_metadata(path: str) -> bool:
+    """Tell whether a file at `path` describes an installed Python distribution."""
+    return path.endswith(
+        (".dist-info/METADATA", ".egg-info/PKG-INFO", "EGG-INFO/PKG-INFO", ".egg-info")
+    )
+
+
+def read(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the metadata file of one distribution. Raises Unreadable.
+
+    What lies in a folder `_vendor` is BUNDLED: its owner imports it, nobody else does.
+    """
+    metadata = parse(bytes(content), path)
+    if metadata is None:
+        raise Unreadable("no valid name and version")
+    return (
+        Found(
+            type=PackageType.PYPI,
+            name=metadata.name,
+            version=metadata.version,
+            licenses=metadata.licenses,
+            role=Role.BUNDLED if "_vendor" in path.split("/") else Role.INSTALLED,
+            evidence=MANIFEST,
+        ),
+    )
+
+
 def normalise(name: str) -> str:
     """Return the name as PEP 503 compares it."""
     return _SEPARATORS.sub("-", name).lower()
@@ -50,7 +80,7 @@ def parse(content: bytes, path: str) -> Metadata | None:
     version = _first(fields, "version") or (named[2] if named else "")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         return None
-    return Metadata(normalise(name), version, _licenses(fields))
+    return Metadata(normalise(name), version, _declared(fields))
 
 
 def _headers(content: bytes) -> dict[str, list[str]]:
@@ -72,17 +102,22 @@ def _first(fields: dict[str, list[str]], name: str) -> str:
     return "" if value == "UNKNOWN" else value
 
 
-def _licenses(fields: dict[str, list[str]]) -> tuple[str, ...]:
+def _declared(fields: dict[str, list[str]]) -> tuple[str, ...]:
     """Prefer the SPDX expression (PEP 639), then the free text if it is short, then classifiers."""
-    texts = fields.get("license-expression") or fields.get("license") or []
-    if not any(_is_license(text) for text in texts):
-        texts = [
-            text.rpartition("::")[2].strip()
-            for text in fields.get("classifier", [])
-            if text.startswith("License ::")
-        ]
-    return tuple(sorted({text for text in texts if _is_license(text)}))[:MAX_LICENSES]
+    stated = _licenses.normalise(fields.get("license-expression") or fields.get("license") or [])
+    return stated or _licenses.normalise(
+        text.rpartition("::")[2].strip()
+        for text in fields.get("classifier", [])
+        if text.startswith("License ::")
+    )
 
 
-def _is_license(text: str) -> bool:
-    return 0 < len(text) <= 100 and text.isprintable() and text not in ("UNKNOWN", "OSI Approved")
+READERS: Final = (
+    Reader(
+        format="Python distribution",
+        read=read,
+        names=frozenset({"METADATA", "PKG-INFO"}),
+        endings=(".egg-info",),
+        is_wanted=is_metadata,
+    ),
+)

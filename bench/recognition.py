@@ -1,0 +1,354 @@
+"""Measure how many copied files are recognised, and that none gets a wrong name.
+
+Takes about 100 programs and libraries out of Debian packages, copies them as a Dockerfile would —
+under their own name, renamed, stripped, with bytes appended, without their build id — and asks what
+they are: by signatures and builders' records alone, with packs learned from the same release, and
+with packs learned from another release (held out: no byte of the set was learned).
+
+    python bench/recognition.py [--release bookworm] [--other trixie] [--cache .cache/recognition]
+
+Needs apt with a Debian mirror, and objcopy for the stripped copies. Packages are kept in the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from scan_image import own_mirror
+
+from seawall.scan.files import examine
+from seawall.scan.files.model import Executable
+from seawall.scan.fingerprints import archives, learn, pack, recognition
+from seawall.scan.model import Role
+
+NUMBER = {"bullseye": 11, "bookworm": 12, "trixie": 13}
+
+# package (pattern over all releases) : path (pattern) : names under which it may be reported
+SET = """
+openssl : usr/bin/openssl : openssl
+curl : usr/bin/curl : curl
+wget : usr/bin/wget : wget
+nginx|nginx-light : usr/sbin/nginx : nginx
+apache2-bin : usr/sbin/apache2 : httpd apache2
+haproxy : usr/sbin/haproxy : haproxy
+lighttpd : usr/sbin/lighttpd : lighttpd
+squid : usr/sbin/squid : squid
+memcached : usr/bin/memcached : memcached
+redis-tools : usr/bin/redis-check-rdb : redis
+redis-tools : usr/bin/redis-cli : redis
+mosquitto : usr/sbin/mosquitto : mosquitto
+postgresql-\\d+ : usr/lib/postgresql/\\d+/bin/postgres : postgresql
+postgresql-client-\\d+ : usr/lib/postgresql/\\d+/bin/psql : postgresql
+mariadb-server-core(-10.5)? : usr/sbin/mariadbd : mariadb
+mariadb-client-core(-10.5)? : usr/bin/mariadb : mariadb
+python3.\\d+-minimal : usr/bin/python3.\\d+ : python
+php\\d.\\d-cli : usr/bin/php\\d.\\d : php
+perl-base : usr/bin/perl : perl
+lua5.4 : usr/bin/lua5.4 : lua
+luajit : usr/bin/luajit-.* : luajit
+busybox-static : (usr/)?bin/busybox : busybox
+bash : (usr/)?bin/bash : bash
+ksh93u\\+m : (usr/)?bin/ksh93 : ksh93
+git : usr/bin/git : git
+openssh-client : usr/bin/ssh : openssh
+openssh-server : usr/sbin/sshd|usr/lib/openssh/sshd-session : openssh
+ffmpeg : usr/bin/ffmpeg : ffmpeg
+samba : usr/sbin/smbd : samba
+bind9 : usr/sbin/named : bind
+bind9-dnsutils : usr/bin/dig : bind
+dnsmasq-base : usr/sbin/dnsmasq : dnsmasq
+vim-tiny : usr/bin/vim.tiny : vim
+tar : (usr/)?bin/tar : tar
+gzip : (usr/)?bin/gzip : gzip
+coreutils : (usr/)?bin/ls : coreutils
+sed : (usr/)?bin/sed : sed
+grep : (usr/)?bin/grep : grep
+findutils : usr/bin/find : findutils
+gawk : usr/bin/gawk : gawk
+lz4 : usr/bin/lz4 : lz4
+sudo : usr/libexec/sudo/sudoers.so|usr/lib/sudo/sudoers.so : sudo
+rsync : usr/bin/rsync : rsync
+gdb-minimal : usr/bin/gdb : gdb
+binutils-x86-64-linux-gnu : usr/bin/x86_64-linux-gnu-ld.bfd : binutils
+nmap : usr/bin/nmap : nmap
+socat : usr/bin/socat1?: socat
+strace : usr/bin/strace : strace
+systemd : (usr/)?bin/systemctl : systemd
+openvpn : usr/sbin/openvpn : openvpn
+stunnel4 : usr/bin/stunnel4 : stunnel
+proftpd-core : usr/sbin/proftpd : proftpd
+dovecot-core : usr/lib/dovecot/libdovecot.so.0.0.0 : dovecot
+postfix : usr/lib/postfix/sbin/smtpd : postfix
+exim4-daemon-light : usr/sbin/exim4 : exim
+gnutls-bin : usr/bin/certtool : gnutls
+erlang-base : .*/beam.smp : erlang
+openjdk-(17|21)-jre-headless : .*/server/libjvm.so : openjdk
+qemu-utils : usr/bin/qemu-img : qemu
+cups-daemon : usr/sbin/cupsd : cups
+libssl\\d(t64)? : .*/libcrypto.so.\\d : openssl
+libssl\\d(t64)? : .*/libssl.so.\\d : openssl
+libcurl4(t64)? : .*/libcurl.so.4.\\d.\\d : curl
+libxml2 : .*/libxml2.so.2.\\d+.\\d+ : libxml2
+libxslt1.1 : .*/libxslt.so.1.1.\\d+ : libxslt
+libexpat1 : .*/libexpat.so.1.*\\d : expat
+libsqlite3-0 : .*/libsqlite3.so.0.8.6 : sqlite
+libpng16-16(t64)? : .*/libpng16.so.16.\\d+.\\d : libpng
+libjpeg62-turbo : .*/libjpeg.so.62.\\d.\\d : libjpeg-turbo
+libtiff6 : .*/libtiff.so.6.\\d.\\d : libtiff
+libwebp7 : .*/libwebp.so.7.\\d.\\d+ : libwebp
+libfreetype6 : .*/libfreetype.so.6.\\d+.\\d : freetype
+libavcodec\\d+ : .*/libavcodec.so.\\d+.\\d+.\\d+ : ffmpeg
+libnode\\d+ : .*/libnode.so.\\d+ : nodejs
+libruby3.\\d : .*/libruby-3.\\d.so.3.\\d.\\d : ruby
+libgnutls30(t64)? : .*/libgnutls.so.30.\\d+.\\d : gnutls
+libkrb5-3 : .*/libkrb5.so.3.3 : krb5
+libpcre2-8-0 : .*/libpcre2-8.so.0.\\d+.\\d : pcre2
+liblzma5 : .*/liblzma.so.5.\\d.\\d : xz
+libzstd1 : .*/libzstd.so.1.\\d.\\d : zstd
+libbz2-1.0 : .*/libbz2.so.1.0.4 : bzip2
+libarchive13(t64)? : .*/libarchive.so.13.\\d.\\d : libarchive
+libssh2-1(t64)? : .*/libssh2.so.1.0.1 : libssh2
+libgcrypt20 : .*/libgcrypt.so.20.\\d.\\d : libgcrypt
+zlib1g : .*/libz.so.1.\\d.\\d+(.\\d)? : zlib
+libicu\\d\\d : .*/libicuuc.so.\\d\\d.\\d : icu
+docker.io : usr/(s?)bin/dockerd : docker
+containerd : usr/bin/containerd : containerd
+runc : usr/sbin/runc : runc
+prometheus : usr/bin/prometheus : prometheus
+podman : usr/bin/podman : podman
+hugo : usr/bin/hugo : hugo
+caddy : usr/bin/caddy : caddy
+fzf : usr/bin/fzf : fzf
+ripgrep : usr/bin/rg : ripgrep
+fd-find : usr/lib/cargo/bin/fd|usr/bin/fdfind : fd fd-find
+hyperfine : usr/bin/hyperfine : hyperfine
+bat : usr/bin/batcat : bat
+"""
+
+# Names of Debian sources that differ from what the product is called.
+SOURCES = {
+    "apache2": "httpd",
+    "bind9": "bind",
+    "imagemagick": "imagemagick",
+    "php8.2": "php",
+    "php8.4": "php",
+    "php7.4": "php",
+    "lua5.4": "lua",
+    "ksh93u+m": "ksh93",
+    "exim4": "exim",
+    "python3.11": "python",
+    "python3.13": "python",
+    "python3.9": "python",
+    "sqlite3": "sqlite",
+    "ruby3.1": "ruby",
+    "ruby3.3": "ruby",
+    "gnutls28": "gnutls",
+    "xz-utils": "xz",
+    "libzstd": "zstd",
+    "libpng1.6": "libpng",
+    "openjdk-17": "openjdk",
+    "openjdk-21": "openjdk",
+    "stunnel4": "stunnel",
+    "docker.io": "docker",
+    "proftpd-dfsg": "proftpd",
+    "rust-ripgrep": "ripgrep",
+    "rust-fd-find": "fd-find",
+    "rust-hyperfine": "hyperfine",
+    "rust-bat": "bat",
+    "tiff": "libtiff",
+    "golang-github-docker-docker": "docker",
+}
+CHANGES = ("as it is", "renamed", "stripped", "appended", "no build id")
+
+
+class Target(NamedTuple):
+    package: str
+    path: str
+    names: frozenset[str]
+    version: str
+    content: bytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--release", default="bookworm", choices=NUMBER)
+    parser.add_argument("--other", default="trixie", choices=NUMBER)
+    parser.add_argument("--cache", default=".cache/recognition", type=Path)
+    told = parser.parse_args()
+    rows = [line.split(" : ") for line in SET.strip().replace("?: ", "? : ").splitlines()]
+    for release in (told.release, told.other):
+        fetch(told.cache, release, [row[0] for row in rows])
+    targets = list(targets_of(told.cache, told.release, rows))
+    changed = [
+        (change, target, copy_of(target.content, change)) for change, target in spread(targets)
+    ]
+    started = time.process_time()
+    files = [
+        (change, target, examine.examine(content, "opt/x")) for change, target, content in changed
+    ]
+    seconds = time.process_time() - started
+    size = sum(len(content) for _, _, content in changed)
+    print(f"{len(files)} files, {size / 1e6:.0f} MB, examined in {seconds:.1f} s of CPU\n")
+    report("signatures and builders' records alone", files, None)
+    for release in (told.release, told.other):
+        made = pack_of(told.cache, release)
+        kind = "same release" if release == told.release else "held out"
+        packed = len(made.to_bytes())
+        print(
+            f"pack {release}: {made.file_count} files of {len(made.packages)} packages, "
+            f"{packed} bytes, {packed / max(made.file_count, 1):.0f} a file"
+        )
+        report(f"learned from {release} ({kind})", files, recognition.Library([made]))
+
+
+def fetch(cache: Path, release: str, patterns: list[str]) -> None:
+    """Download the packages of the set that are not in the cache, with apt's own client."""
+    folder = (cache / release).resolve()
+    state = folder / "apt"
+    for part in ("lists/partial", "archives/partial"):
+        (state / part).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    sources = state / "sources.list"
+    sources.write_text(
+        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {own_mirror()} {release} main\n"
+    )
+    options = [
+        f"-oDir::State={state}",
+        f"-oDir::State::status={state}/status",
+        f"-oDir::Cache={state}",
+        f"-oDir::Etc::sourcelist={sources}",
+        "-oDir::Etc::sourceparts=/dev/null",
+        "-oAcquire::Languages=none",
+    ]
+    if not list((state / "lists").glob("*Packages*")):
+        subprocess.run(["apt-get", *options, "update", "-qq"], check=True)
+    names = subprocess.run(
+        ["apt-cache", *options, "pkgnames"], check=True, capture_output=True, text=True
+    ).stdout.split()
+    wanted = {name for pattern in patterns for name in names if re.fullmatch(pattern, name)}
+    have = {path.name.partition("_")[0] for path in folder.glob("*.deb")}
+    for name in sorted(wanted - have):
+        subprocess.run(["apt-get", *options, "download", "-qq", name], cwd=folder)
+
+
+def targets_of(cache: Path, release: str, rows: list[list[str]]) -> Iterator[Target]:
+    debs = sorted((cache / release).glob("*.deb"))
+    for package, path, names in rows:
+        for deb in debs:
+            if not re.fullmatch(package.strip(), deb.name.partition("_")[0]):
+                continue
+            with deb.open("rb") as stream:
+                found, members = archives.open_package(stream, deb.name)
+                for member, content in members:
+                    if re.fullmatch(path.strip(), member):
+                        yield Target(
+                            found.name,
+                            member,
+                            frozenset(names.split()),
+                            pack.upstream_version(found),
+                            content,
+                        )
+                        break
+            break
+        else:
+            print(f"not in {release}: {package}", file=sys.stderr)
+
+
+def spread(targets: list[Target]) -> Iterator[tuple[str, Target]]:
+    """Give every third file a change, each change as often."""
+    for number, target in enumerate(targets):
+        yield (CHANGES[1 + number // 3 % 4] if number % 3 == 2 else CHANGES[0]), target
+
+
+def copy_of(content: bytes, change: str) -> bytes:
+    if change == "appended":
+        return content + b"\n# appended by a build step\n" * 10
+    if change not in ("stripped", "no build id"):
+        return content
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(content)
+        option = "--strip-all" if change == "stripped" else "--remove-section=.note.gnu.build-id"
+        subprocess.run(["objcopy", option, str(path)], check=True)
+        return path.read_bytes()
+
+
+def pack_of(cache: Path, release: str) -> pack.Pack:
+    kept = cache / f"{release}.pack"
+    if kept.exists():
+        return pack.from_bytes(kept.read_bytes())
+    files = []
+    for deb in sorted((cache / release).glob("*.deb")):
+        with deb.open("rb") as stream:
+            files += learn.learn(stream, deb.name, distribution=f"debian-{NUMBER[release]}")
+    made = pack.build(release, files)
+    kept.write_bytes(made.to_bytes())
+    return made
+
+
+def report(
+    title: str,
+    files: list[tuple[str, Target, Executable | None]],
+    library: recognition.Library | None,
+) -> None:
+    counts: Counter[str] = Counter()
+    lines = []
+    for change, target, file in files:
+        assert file is not None
+        told = answers(file, library)
+        names = {SOURCES.get(name, name): version for name, version in told}
+        right = [version for name, version in names.items() if name in target.names]
+        wrong = [name for name in names if name not in target.names]
+        is_version = any(same(version, target.version) for version in right)
+        counts["product"] += bool(right)
+        counts["product and version"] += is_version
+        counts["wrong product"] += bool(wrong)
+        if wrong or not is_version:
+            lines.append(
+                f"    {target.package:28}{target.path.rpartition('/')[2]:30}{change:12}"
+                f"{target.version:18} told: {sorted(told)}"
+            )
+    print(
+        f"{title}: "
+        + ", ".join(f"{name} {count} of {len(files)}" for name, count in counts.items())
+    )
+    print("\n".join(lines), end="\n\n")
+
+
+def answers(file: Executable, library: recognition.Library | None) -> set[tuple[str, str]]:
+    """Return product and version that the report would show: the strongest evidence first."""
+    if library is not None:
+        found = [each for each in library.identify(file) if each.role is Role.INSTALLED]
+        if found and found[0].version:
+            return {(found[0].product, found[0].version)}
+        if found and not any(claim.role is Role.INSTALLED for claim in file.claims):
+            return {(found[0].product, "")}
+    told = {(claim.product, claim.version) for claim in file.claims if claim.role is Role.INSTALLED}
+    own = [each for each in file.found if each.role is Role.INSTALLED]
+    if not told and own:
+        told = {(each.name.rpartition("/")[2], each.version) for each in own}
+    return told
+
+
+def same(told: str, expected: str) -> bool:
+    """Compare upstream versions: one may be longer than the other by a part (`9.2p1`, `17.0.9+9`)."""
+    if not told:
+        return False
+    first, second = (
+        re.split(r"[.+~-]|(?<=\d)(?=p\d)", text.removeprefix("v")) for text in (told, expected)
+    )
+    short = min(len(first), len(second))
+    return first[:short] == second[:short]
+
+
+if __name__ == "__main__":
+    main()

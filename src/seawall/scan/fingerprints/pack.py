@@ -1,0 +1,318 @@
+"""The stored form of learned fingerprints: a few dozen bytes a file, searched without unpacking.
+
+    key table      64 bits of a build id, a SHA-256 or a hash of the code → file   (12 bytes each)
+    feature table  32 bits of a text → sketch                                      (8 bytes each)
+    sketches       one a file that has texts: its most telling ones, where the version stands
+
+Keys and features are sorted arrays, so a lookup is a binary search. Of a file's texts those are
+kept that fewest other products share; what many share says nothing and is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from seawall.core.errors import InvalidInputError
+from seawall.core.limits import MIB
+from seawall.scan.files.model import Executable
+from seawall.scan.files.sketch import MIN_HASHES
+from seawall.scan.model import PackageType
+
+FORMAT: Final = 1
+MAX_PACK_BYTES: Final = 512 * MIB
+MAX_FEATURES: Final = 192
+"""Texts kept of one file."""
+
+MAX_SHARED: Final = 3
+MAX_SHARED_PART: Final = 0.03
+"""A text in more products than the larger of these (a number, a part of all) is no sign of one."""
+
+MAX_PLACES: Final = 8
+"""Places of the version kept of one file."""
+
+
+class LearnedPackage(msgspec.Struct, frozen=True, kw_only=True):
+    """A package whose files were learned; the fields mean what those of `Component` mean."""
+
+    type: PackageType
+    name: str
+    version: str
+    source_name: str = ""
+    source_version: str = ""
+    architecture: str = ""
+    distribution: str = ""
+    """`debian-12`; empty when the package does not tell."""
+
+    @property
+    def product(self) -> str:
+        """What the software is called by those who make it: the source package."""
+        return self.source_name or self.name
+
+
+class LearnedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One executable file of a package."""
+
+    package: LearnedPackage
+    path: str
+    file: Executable
+
+
+class _Sketch(msgspec.Struct, frozen=True, array_like=True):
+    """`total` texts in the file, of which `kept` are in the feature table."""
+
+    package: int
+    name: str
+    total: int
+    kept: int
+    places: tuple[int, ...]
+    is_library: bool
+
+
+class _File(msgspec.Struct, frozen=True, array_like=True):
+    package: int
+    name: str
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    name: str
+    packages: tuple[LearnedPackage, ...]
+    files: tuple[_File, ...]
+    sketches: tuple[_Sketch, ...]
+    keys: bytes
+    key_files: bytes
+    features: bytes
+    feature_sketches: bytes
+
+
+class Sketched(msgspec.Struct, frozen=True, kw_only=True):
+    """A learned file as the comparison of texts sees it."""
+
+    package: LearnedPackage
+    name: str
+    total: int
+    kept: int
+    places: tuple[int, ...]
+    is_library: bool
+
+
+def key_of(kind: str, value: str) -> int:
+    """Return 64 bits for a build id, a hash of the file or of its code. `kind` keeps them apart."""
+    digest = hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def keys_of(file: Executable) -> Iterator[tuple[str, int]]:
+    """Yield the exact keys of a file, the strongest first."""
+    for kind, value in (
+        ("sha256", file.sha256),
+        ("build-id", file.build_id),
+        ("go-build-id", file.go_build_id),
+        ("code", file.code_sha256),
+    ):
+        if value:
+            yield kind, key_of(kind, value)
+
+
+class Pack:
+    """Learned files, ready for lookups."""
+
+    def __init__(self, stored: _Stored) -> None:
+        self._stored = stored
+        self._keys = _array("Q", stored.keys)
+        self._key_files = _array("I", stored.key_files)
+        self._features = _array("I", stored.features)
+        self._feature_sketches = _array("I", stored.feature_sketches)
+
+    @property
+    def name(self) -> str:
+        return self._stored.name
+
+    @property
+    def packages(self) -> tuple[LearnedPackage, ...]:
+        return self._stored.packages
+
+    @property
+    def file_count(self) -> int:
+        return len(self._stored.files)
+
+    @property
+    def product_count(self) -> int:
+        return len({package.product for package in self._stored.packages})
+
+    def files_of(self, key: int) -> list[tuple[LearnedPackage, str]]:
+        """Return package and file name of every learned file with this key."""
+        found = []
+        place = bisect_left(self._keys, key)
+        while place < len(self._keys) and self._keys[place] == key:
+            file = self._stored.files[self._key_files[place]]
+            found.append((self._stored.packages[file.package], file.name))
+            place += 1
+        return found
+
+    def sketches_with(self, feature: int) -> Sequence[int]:
+        """Return the numbers of the sketches that hold this text."""
+        start = bisect_left(self._features, feature)
+        end = start
+        while end < len(self._features) and self._features[end] == feature:
+            end += 1
+        return self._feature_sketches[start:end]
+
+    def sketch(self, number: int) -> Sketched:
+        found = self._stored.sketches[number]
+        return Sketched(
+            package=self._stored.packages[found.package],
+            name=found.name,
+            total=found.total,
+            kept=found.kept,
+            places=found.places,
+            is_library=found.is_library,
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the pack for storage: same files learned, same bytes."""
+        return msgspec.msgpack.encode(self._stored)
+
+
+def from_bytes(content: bytes) -> Pack:
+    """Read a stored pack. Raises InvalidInputError when it is damaged or of another format."""
+    if len(content) > MAX_PACK_BYTES:
+        raise InvalidInputError(f"the pack has more than {MAX_PACK_BYTES} bytes")
+    try:
+        stored = msgspec.msgpack.decode(content, type=_Stored)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError(f"this is not a fingerprint pack: {error}") from error
+    if stored.format != FORMAT:
+        raise InvalidInputError(f"the pack has format {stored.format}, this version reads {FORMAT}")
+    _check(stored)
+    return Pack(stored)
+
+
+def build(name: str, files: Iterable[LearnedFile]) -> Pack:
+    """Make a pack of learned files; the order in which they come does not matter."""
+    learned = sorted(
+        files,
+        key=lambda each: (each.package.product, each.path, each.package.version, each.file.sha256),
+    )
+    packages: dict[LearnedPackage, int] = {}
+    stored: dict[_File, int] = {}
+    keys: set[tuple[int, int]] = set()
+    for each in learned:
+        package = packages.setdefault(each.package, len(packages))
+        file = _File(package, each.path.rpartition("/")[2])
+        number = stored.setdefault(file, len(stored))
+        keys.update((key, number) for _, key in keys_of(each.file))
+    sketches, features = _sketches(learned, packages)
+    ordered_keys = sorted(keys)
+    return Pack(
+        _Stored(
+            format=FORMAT,
+            name=name,
+            packages=tuple(packages),
+            files=tuple(stored),
+            sketches=tuple(sketches),
+            keys=array("Q", [key for key, _ in ordered_keys]).tobytes(),
+            key_files=array("I", [number for _, number in ordered_keys]).tobytes(),
+            features=array("I", [feature for feature, _ in features]).tobytes(),
+            feature_sketches=array("I", [number for _, number in features]).tobytes(),
+        )
+    )
+
+
+def _sketches(
+    learned: Sequence[LearnedFile], packages: dict[LearnedPackage, int]
+) -> tuple[list[_Sketch], list[tuple[int, int]]]:
+    """Choose the texts of each file that the fewest products share."""
+    by_product: dict[str, set[int]] = {}
+    hashes: list[array[int]] = []
+    for each in learned:
+        kept = _array("I", each.file.sketch.hashes) if each.file.sketch else array("I")
+        hashes.append(kept)
+        by_product.setdefault(each.package.product, set()).update(kept)
+    shared = Counter(feature for texts in by_product.values() for feature in texts)
+    too_common = max(MAX_SHARED, round(len(by_product) * MAX_SHARED_PART))
+    sketches: list[_Sketch] = []
+    features: list[tuple[int, int]] = []
+    for each, texts in zip(learned, hashes, strict=True):
+        telling = [feature for feature in texts if shared[feature] <= too_common]
+        chosen = sorted(telling, key=lambda feature: (shared[feature], feature))[:MAX_FEATURES]
+        if len(chosen) < MIN_HASHES or each.file.sketch is None:
+            continue
+        features += ((feature, len(sketches)) for feature in chosen)
+        sketches.append(
+            _Sketch(
+                packages[each.package],
+                each.path.rpartition("/")[2],
+                each.file.sketch.total,
+                len(chosen),
+                _places(each),
+                bool(each.file.soname) or each.file.kind == "library",
+            )
+        )
+    return sketches, sorted(features)
+
+
+def _places(each: LearnedFile) -> tuple[int, ...]:
+    """Return the keys of the texts around the file's own version."""
+    if each.file.sketch is None:
+        return ()
+    version = upstream_version(each.package)
+    keys = [text.key for text in each.file.sketch.versions if text.version == version]
+    return tuple(dict.fromkeys(keys))[:MAX_PLACES]
+
+
+def upstream_version(package: LearnedPackage) -> str:
+    """Return the version without what a distribution adds to it."""
+    version = package.source_version or package.version
+    if not package.type.is_system:
+        return version
+    version = version.rpartition(":")[2]
+    if "really" in version:
+        version = version.rpartition("really")[2]
+    if package.type is PackageType.APK:
+        return version.rpartition("-r")[0] or version
+    version = version.rpartition("-")[0] or version
+    for mark in (
+        "+dfsg",
+        "~dfsg",
+        ".dfsg",
+        "+ds",
+        "~ds",
+        "+repack",
+        "+debian",
+        "+git",
+        "~git",
+        "~",
+    ):
+        version = version.partition(mark)[0] or version
+    return version
+
+
+def _check(stored: _Stored) -> None:
+    """Hold the tables to their counts, so that no lookup leads out of them."""
+    keys, owners = len(stored.keys) // 8, _array("I", stored.key_files)
+    features, sketches = len(stored.features) // 4, _array("I", stored.feature_sketches)
+    is_sound = (
+        len(owners) == keys
+        and len(sketches) == features
+        and max(owners, default=0) < max(len(stored.files), 1)
+        and max(sketches, default=0) < max(len(stored.sketches), 1)
+        and all(file.package < len(stored.packages) for file in stored.files)
+        and all(sketch.package < len(stored.packages) for sketch in stored.sketches)
+        and all(sketch.kept > 0 for sketch in stored.sketches)
+    )
+    if not is_sound:
+        raise InvalidInputError("the tables of the fingerprint pack do not fit each other")
+
+
+def _array(code: str, content: bytes) -> array[int]:
+    table = array(code)
+    table.frombytes(content[: len(content) // table.itemsize * table.itemsize])
+    return table

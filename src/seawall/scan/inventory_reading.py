@@ -1,0 +1,150 @@
+"""From one file of a layer to the fact that is kept of it.
+
+Small files are read into memory, large ones are spooled to an unnamed temporary file and mapped.
+Readers are many and the bytes are hostile: whatever a reader does wrong costs the report one file,
+which a notice names, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from seawall.core.errors import LimitError
+from seawall.core.limits import MIB
+from seawall.oci.bounds import ArchiveError
+from seawall.oci.tar import Entry, show
+from seawall.scan import distribution
+from seawall.scan.inventory_facts import (
+    Fact,
+    OtherDatabase,
+    Packages,
+    Release,
+    Sums,
+    System,
+    Unread,
+)
+from seawall.scan.readers import Content, Reader, Unreadable
+from seawall.scan.readers import all as formats
+from seawall.scan.system import SUM_BYTES, SystemReader
+from seawall.scan.system import all as managers
+
+MEMORY_MAX_BYTES: Final = 4 * MIB
+"""A larger file is mapped from disk."""
+
+_CHUNK: Final = MIB
+
+
+class ReleaseReader:
+    """Reads the files that name the distribution."""
+
+    max_bytes = MIB
+
+
+class OtherReader:
+    """Notices a database that nobody reads."""
+
+    max_bytes = 0
+
+
+AnyReader: TypeAlias = Reader | SystemReader | ReleaseReader | OtherReader
+
+_RELEASE: Final = ReleaseReader()
+_OTHER: Final = OtherReader()
+
+
+def reader_of(path: str) -> AnyReader | None:
+    """Return who reads the file at `path`, if anybody does."""
+    reader = managers.TABLE.find(path) or formats.TABLE.find(path)
+    if reader is not None:
+        return reader
+    if path in distribution.PATHS:
+        return _RELEASE
+    return _OTHER if path in managers.OTHERS else None
+
+
+def fact_of(entry: Entry, path: str, reader: AnyReader) -> Fact:
+    """Read the file of `entry`. Raises ArchiveError; anything else becomes an `Unread`."""
+    if isinstance(reader, OtherReader):
+        return OtherDatabase(managers.OTHERS[path])
+    if entry.size > reader.max_bytes:
+        text = f"{show(entry.name)} has {entry.size} bytes, more than {reader.max_bytes}"
+        return Unread(text)
+    try:
+        with _loaded(entry) as (content, sums):
+            return fact_of_content(content, path, reader, lambda: sums)
+    except ArchiveError:
+        raise
+    except LimitError as error:
+        return Unread(error.message)
+
+
+def fact_of_content(
+    content: Content, path: str, reader: AnyReader, sums: Callable[[], Sums] | None = None
+) -> Fact:
+    """Return what `reader` makes of the content."""
+    try:
+        return _fact(content, path, reader, sums or (lambda: sums_of(content)))
+    except Unreadable as error:
+        return Unread(str(error))
+    except Exception as error:
+        return Unread(f"its reader failed: {type(error).__name__}")
+
+
+def sums_of(content: Content) -> Sums:
+    """Return the starts of the file's digests."""
+    return _cut(*(_hash(name, content) for name in _ALGORITHMS))
+
+
+_ALGORITHMS: Final = ("md5", "sha1", "sha256")
+
+
+def _fact(content: Content, path: str, reader: AnyReader, sums: Callable[[], Sums]) -> Fact:
+    if isinstance(reader, ReleaseReader):
+        found = distribution.parse(bytes(content))
+        return Release(found) if found else Unread("os-release names no distribution")
+    if isinstance(reader, OtherReader):
+        return OtherDatabase(managers.OTHERS[path])
+    if isinstance(reader, SystemReader):
+        database = reader.read(content, path)
+        return System(reader.manager, database.found, database.owned, database.refused)
+    try:
+        return Packages(reader.format, tuple(reader.read(content, path)), sums())
+    except Unreadable as error:
+        if not error.found:
+            raise
+        return Packages(reader.format, error.found, sums(), str(error))
+
+
+@contextlib.contextmanager
+def _loaded(entry: Entry) -> Iterator[tuple[Content, Sums]]:
+    """Give the whole content and the sums of an entry."""
+    if entry.size <= MEMORY_MAX_BYTES:
+        content = entry.read(MEMORY_MAX_BYTES)
+        yield content, sums_of(content)
+        return
+    hashes = [hashlib.new(name, usedforsecurity=False) for name in _ALGORITHMS]
+    with tempfile.TemporaryFile() as file:
+        for chunk in entry.chunks(_CHUNK):
+            for each in hashes:
+                each.update(chunk)
+            file.write(chunk)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            yield mapped, _cut(*(each.digest() for each in hashes))
+        finally:
+            with contextlib.suppress(BufferError):  # a reader that failed may still hold a view
+                mapped.close()
+
+
+def _hash(name: str, content: Content) -> bytes:
+    return hashlib.new(name, content, usedforsecurity=False).digest()
+
+
+def _cut(md5: bytes, sha1: bytes, sha256: bytes) -> Sums:
+    return Sums(md5[:SUM_BYTES], sha1[:SUM_BYTES], sha256[:SUM_BYTES])
