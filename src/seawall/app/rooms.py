@@ -34,6 +34,7 @@ from seawall.identity.users import Users
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
+from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.store.watching import Numbering, WhileUnchanged
@@ -150,6 +151,7 @@ class House:
                 registry=registry,
                 reports=reports,
                 advisories=advisories,
+                rematching=Rematching(database, clock),
                 judge=judge,
                 clock=clock,
             ),

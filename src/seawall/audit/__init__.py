@@ -17,6 +17,7 @@ from seawall.audit.log import (
     head,
     read,
     record,
+    record_all,
     verify,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "head",
     "read",
     "record",
+    "record_all",
     "verify",
 ]

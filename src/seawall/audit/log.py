@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,6 +101,23 @@ def record(connection: sa.Connection, event: Event, *, actor: Actor, at: dt.date
     entry["hash"] = _hash(previous.hash, entry)
     connection.execute(sa.insert(_sql.entries).values(entry))
     return previous.seq + 1
+
+
+def record_all(
+    connection: sa.Connection, events: Sequence[Event], *, actor: Actor, at: dt.datetime
+) -> None:
+    """Append many events at once, in their order, inside the caller's write transaction."""
+    if not events:
+        return
+    store.require_one_writer(connection)
+    previous = head(connection)
+    entries: list[dict[str, object]] = []
+    digest = previous.hash
+    for seq, event in enumerate(events, start=previous.seq + 1):
+        entry = _columns(seq, event, actor, at)
+        entry["hash"] = digest = _hash(digest, entry)
+        entries.append(entry)
+    connection.execute(sa.insert(_sql.entries), entries)
 
 
 def body_of(event: Event) -> bytes:

@@ -30,9 +30,10 @@ from seawall.registry.events import ManifestPushed
 from seawall.registry.service import Registry
 from seawall.scan import inventory, inventory_facts
 from seawall.scan.advisories import Advisories
-from seawall.scan.events import AdvisoriesRefreshed, ReportMade
+from seawall.scan.events import AdvisoriesRefreshed, FindingsChanged, ReportMade
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.trust.events import ImageSigned
@@ -99,7 +100,7 @@ def on_push(entry: audit.Entry) -> Sequence[NewJob]:
 
 
 def on_report(entry: audit.Entry) -> Sequence[NewJob]:
-    """A new report has its image judged."""
+    """A new report, or news about an old one, has its image judged."""
     if entry.repository is None or entry.digest is None:
         return ()
     return [image_job(JUDGE, entry.repository, entry.digest)]
@@ -115,6 +116,7 @@ def on_advisories(entry: audit.Entry) -> Sequence[NewJob]:
 RULES: Final = {
     ManifestPushed.kind(): on_push,
     ReportMade.kind(): on_report,
+    FindingsChanged.kind(): on_report,
     AdvisoriesRefreshed.kind(): on_advisories,
 }
 
@@ -130,6 +132,7 @@ class Scanning:
     registry: Registry
     reports: Reports
     advisories: Advisories
+    rematching: Rematching
     judge: Judge
     clock: Clock
 
@@ -173,10 +176,21 @@ class Scanning:
                     self._judge(repository, index, tag)
 
     def rematch_job(self, job: Job) -> None:
-        """Queue every image about which the new edition says something else."""
+        """Judge again the packages about which the new edition says something else.
+
+        Where the edition speaks about an ecosystem for the first time, or it is no longer known
+        what changed, the images themselves are judged again.
+        """
         asked = msgspec.json.decode(job.payload, type=FeedJob)
         packages = self.advisories.changed_packages(asked.generation)
-        self._queue_rematches(sorted(self.reports.images_with(packages)))
+        if packages is None:
+            self._queue_rematches(sorted(self.reports.images_with(None)))
+            return
+        fresh = self.advisories.fresh_ecosystems(asked.generation)
+        if fresh:
+            self._queue_rematches(sorted(self.reports.images_of(fresh)))
+        self.rematching.rejudge(packages)
+        self.rematching.settle(self._places)
 
     def renew_reports(self) -> None:
         """Queue every image whose report is older than `REPORT_LIFETIME`.
@@ -202,6 +216,10 @@ class Scanning:
                 for repository, digest in places:
                     again = image_job(REMATCH_ONE, repository, digest)
                     queue.enqueue(connection, again, now=self.clock.now())
+
+    def _places(self, digests: Sequence[Digest]) -> list[tuple[str, Digest]]:
+        places = self.registry.places_of(digests)
+        return [(str(repository), digest) for repository, digest in places]
 
     def _source(self, repository: RepositoryName, layer: Descriptor) -> LayerSource:
         def open_layer() -> BinaryIO:

@@ -24,6 +24,7 @@ generations = sa.Table(
     sa.Column("feed", sa.Text, nullable=False, index=True),
     sa.Column("started_at", sa.Text, nullable=False),
     sa.Column("is_switched", sa.Boolean, nullable=False),
+    sa.Column("fresh", sa.Text, nullable=False),  # JSON: ecosystems no feed spoke about before
     # Ids are never used twice, also when the newest row was swept.
     sqlite_autoincrement=True,
 )
@@ -59,6 +60,7 @@ advisories = sa.Table(
     sa.Column("severity", sa.Text, nullable=False),
     sa.Column("score", sa.Float),
     sa.Column("severity_source", sa.Text, nullable=False),
+    sa.Column("informational", sa.Text, nullable=False),
     sa.Index(None, "id"),
 )
 
@@ -94,7 +96,34 @@ ranges = sa.Table(
     sa.Column("fixed", sa.Text, nullable=False),
     sa.Column("severity", sa.Text, nullable=False),
     sa.Column("severity_source", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("module", sa.Text, nullable=False),
+    sa.Column("symbols", sa.Text, nullable=False),  # JSON
     sa.Index(None, "ecosystem", "package", "hi_key", "lo_key"),
+)
+
+signals = sa.Table(
+    "scan_signal",
+    tables,
+    sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("rank", sa.Float),
+    sa.Column("text", sa.Text, nullable=False),
+)
+"""What is known about a CVE beside its severity. Keys belong to generations, as of advisories."""
+
+lifecycles = sa.Table(
+    "scan_lifecycle",
+    tables,
+    sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("product", sa.Text, nullable=False, index=True),
+    sa.Column("cycle", sa.Text, nullable=False),
+    sa.Column("ends", sa.Text, nullable=False),
+    sa.Column("is_ended", sa.Boolean, nullable=False),
+    sa.Column("latest", sa.Text, nullable=False),
+    sa.Column("names", sa.Text, nullable=False),  # JSON
 )
 
 changes = sa.Table(
@@ -118,9 +147,9 @@ reports = sa.Table(
     sa.Column("scanned_at", sa.Text, nullable=False),
     sa.Column("summary", sa.LargeBinary, nullable=False),  # JSON
     sa.Column("format", sa.Integer, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # zstd of JSON, without the inventory
+    sa.Column("body", sa.LargeBinary, nullable=False),  # zstd of JSON; the rest is put together
 )
-"""The newest report of each image."""
+"""The newest report of each image, without inventory and findings: those stand in other tables."""
 
 inventories = sa.Table(
     "scan_inventory",
@@ -130,14 +159,94 @@ inventories = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),  # zstd of JSON
 )
 
-contents = sa.Table(
-    "scan_content",
+images = sa.Table(
+    "scan_image",
+    tables,
+    sa.Column("id", _Key, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("scanned_at", sa.Text, nullable=False),  # for the first time
+)
+"""Short names of images, for the one table that has a row for each package of each image."""
+
+packages = sa.Table(
+    "scan_package",
+    tables,
+    sa.Column("id", _Key, primary_key=True),
+    sa.Column("identity", sa.LargeBinary, nullable=False, unique=True),  # hash of the question
+    sa.Column("question", sa.LargeBinary, nullable=False),  # JSON
+    sa.Column("verdict", sa.LargeBinary, nullable=False),  # zstd of JSON
+    sa.Column("since", sa.LargeBinary, nullable=False),  # JSON: hole → when it was first said
+)
+"""One version of one package, as advisories are asked about it, with what they say. Images share
+these rows: what changes about a package changes for all of them at once."""
+
+package_names = sa.Table(
+    "scan_package_name",
     tables,
     sa.Column("ecosystem", sa.Text, primary_key=True),
     sa.Column("package", sa.Text, primary_key=True),
-    sa.Column("digest", sa.Text, primary_key=True, index=True),
+    sa.Column(
+        "id",
+        sa.BigInteger,
+        sa.ForeignKey("scan_package.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
 )
-"""Which images hold a package, under the name that advisories use."""
+"""From the names that advisories use, without the suffix of the ecosystem, to packages."""
+
+contents = sa.Table(
+    "scan_content",
+    tables,
+    sa.Column(
+        "package",
+        sa.BigInteger,
+        sa.ForeignKey("scan_package.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column(
+        "image",
+        sa.BigInteger,
+        sa.ForeignKey("scan_image.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    sa.Column("components", sa.Integer, nullable=False),  # that the verdict is about; 0: owned
+    sqlite_with_rowid=False,
+)
+"""Which images hold a package."""
+
+verdict_changes = sa.Table(
+    "scan_verdict_change",
+    tables,
+    sa.Column("id", _Key, primary_key=True),
+    sa.Column("package", sa.BigInteger, nullable=False),
+    sa.Column("before", sa.LargeBinary, nullable=False),
+    sa.Column("after", sa.LargeBinary, nullable=False),
+    # Ids are never used twice: an image may still wait for an older change.
+    sqlite_autoincrement=True,
+)
+
+unsettled = sa.Table(
+    "scan_unsettled",
+    tables,
+    sa.Column(
+        "image",
+        sa.BigInteger,
+        sa.ForeignKey("scan_image.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column(
+        "change",
+        sa.BigInteger,
+        sa.ForeignKey("scan_verdict_change.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+    sa.Column("components", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Images in whose numbers a change of a verdict is not counted yet."""
 
 layer_facts = sa.Table(
     "scan_layer_facts",
@@ -148,3 +257,17 @@ layer_facts = sa.Table(
     sa.Column("stored_at", sa.Text, nullable=False),
 )
 """What was read from a layer, so that no layer is opened twice."""
+
+vex = sa.Table(
+    "scan_vex",
+    tables,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("issued_at", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("approved_at", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # zstd of the document as it came
+)
+"""Statements of exploitability that somebody let in."""

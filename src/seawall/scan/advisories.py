@@ -23,15 +23,16 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
 from seawall.scan import _sql, feed_files, feeds, refreshes, staging
+from seawall.scan.advisory_model import Item
 from seawall.scan.errors import BadFeedError, BadRecordError, FeedShrunkError
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed
 from seawall.scan.feed_files import Progress
 from seawall.scan.feeds import Feed
-from seawall.scan.osv import Advisory
+from seawall.scan.formats import Record
 from seawall.scan.refreshes import Failure, Refresh, Tally
 from seawall.store import Database
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the same file would give other rows."""
 
 DOWNLOAD_DEADLINE_SECONDS: Final = 1_800.0
@@ -156,6 +157,17 @@ class Advisories:
             )
             return frozenset((row.ecosystem, row.package) for row in rows)
 
+    def fresh_ecosystems(self, generation: int) -> frozenset[str]:
+        """Return the ecosystems, without suffix, that a generation began or ended to speak about.
+
+        For their images it is not enough to judge packages again: whether a package is judged at
+        all, and what a distribution owns, hangs on it.
+        """
+        g = _sql.generations.c
+        with self._database.read() as connection:
+            said = connection.execute(sa.select(g.fresh).where(g.id == generation)).scalar()
+        return frozenset(msgspec.json.decode(said or "[]", type=list[str]))
+
     def _update_one(
         self, name: str, url: str, path: Path, *, actor: Actor, fetch: Fetch, tick: Progress
     ) -> Refresh:
@@ -227,8 +239,10 @@ class Advisories:
             removed=len(refresh.removed),
         )
         with self._database.write() as connection:
-            stage.switch(connection)
+            before = feeds.ecosystems(connection)
             feeds.save(connection, edition)
+            fresh = before ^ feeds.ecosystems(connection)
+            stage.switch(connection, fresh={name.partition(":")[0] for name in fresh})
             audit.record(connection, event, actor=actor, at=now)
 
     def _note_failure(self, name: str, url: str, error: SeawallError, actor: Actor) -> None:
@@ -266,18 +280,19 @@ def _write(stage: staging.Stage, path: Path, progress: Progress | None) -> Tally
     return tally
 
 
-def _valid(records: Iterable[tuple[str, feed_files.Record]], tally: Tally) -> Iterator[Advisory]:
+def _valid(records: Iterable[tuple[str, Record]], tally: Tally) -> Iterator[Item]:
     for place, record in records:
         try:
-            advisory = record()
+            item = record()
         except BadRecordError as error:
             tally.count_bad(place, error.message)
             continue
-        if advisory.id in tally.contents:
-            tally.count_bad(place, f"the id {advisory.id} stands twice in this feed")
+        name = staging.name_of(item)
+        if name in tally.contents:
+            tally.count_bad(place, f"{name} stands twice in this feed")
             continue
-        tally.count(advisory)
-        yield advisory
+        tally.count(item)
+        yield item
 
 
 def _refuse_shrinking(refresh: Refresh, old: Feed) -> None:

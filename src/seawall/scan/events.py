@@ -37,3 +37,19 @@ class ReportMade(audit.Event, frozen=True, kw_only=True):
     is_partial: bool
     feeds: list[str]
     """`name@digest` of each edition used."""
+
+
+class FindingsChanged(audit.Event, frozen=True, kw_only=True):
+    """New advisories say something else about an image. `digest` is its manifest's."""
+
+    newly_vulnerable: list[str]
+    """Holes that were not known before; the first of them by name, as in the other lists."""
+    newly_fixed: list[str]
+    """Known holes for which there is a fixed version now."""
+    withdrawn: list[str]
+    """Holes that turned out to be none, or not of this version."""
+    changes: int
+    """How many names there are in all."""
+    findings_by_severity: dict[str, int]
+    fixable: int
+    exploited: int

@@ -1,22 +1,27 @@
 """Files of advisories, read one record at a time.
 
-Known shapes, told by their first bytes and their name: one record a line (`.jsonl`, with or without
-zstd), one JSON document with a record or a list of records (`.json`), and the zip of the official
-distribution with one JSON file per record. Nothing is ever extracted to disk, and every shape has
-bounds on what it may unpack to, so that a small file cannot fill the memory or the day.
+What a file is, its bytes say, never its name: zip, zstd, gzip, bzip2 and xz, tar, one record a
+line, one JSON document, XML, text; in a document, its shape (`formats`). A folder is all of its
+files.
+Nothing is ever extracted to disk, and every shape has bounds on what it may unpack to, so that a
+small file cannot fill the memory or the day.
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import io
+import lzma
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -26,74 +31,163 @@ else:
 from seawall.core import strictjson
 from seawall.core.errors import LimitError, SeawallError
 from seawall.core.limits import GIB, MIB
-from seawall.scan import osv
-from seawall.scan.errors import BadFeedError, BadRecordError
+from seawall.scan import formats, osv
+from seawall.scan.errors import BadFeedError
+from seawall.scan.formats import Record
 
 FILE_MAX_BYTES: Final = 2 * GIB
 UNPACKED_MAX_BYTES: Final = 8 * GIB
 DOCUMENT_MAX_BYTES: Final = 128 * MIB
-"""A `.json` document is parsed whole, so it has a smaller bound."""
+"""A document is parsed whole, so it has a smaller bound. Debian's tracker has 70 MB."""
 RECORDS_MAX: Final = 2_000_000
 ZIP_DIRECTORY_MAX_BYTES: Final = 256 * MIB
 ZSTD_WINDOW_LOG_MAX: Final = 27  # 128 MiB of memory
 
 _ZIP: Final = b"PK"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_GZIP: Final = b"\x1f\x8b"
+_BZIP2: Final = b"BZh"
+_XZ: Final = b"\xfd7zXZ\x00"
+_TAR_AT: Final = 257
+_PEEK_BYTES: Final = 1 * MIB
+_TEXT_LINE_MAX_BYTES: Final = 1 * MIB
 _ZIP_TAIL_BYTES: Final = 20 + 22 + 65_535  # locator, end record, longest comment
 _ZIP_METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-
-Record: TypeAlias = Callable[[], osv.Advisory]
-"""Parses one record when called; raises BadRecordError."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with bytes done and bytes in all (0: not known)."""
 
 
 def records(path: Path, progress: Progress | None = None) -> Iterator[tuple[str, Record]]:
-    """Yield (place, record) for everything in the file, in its order.
+    """Yield (place, record) for everything in the file or folder, in its order.
 
     Raises BadFeedError when the file has no known shape or breaks off, LimitError at a bound.
     """
+    report = progress or (lambda _done, _total: None)
+    if path.is_dir():
+        yield from _folder(path, report)
+        return
     total = path.stat().st_size
     if total > FILE_MAX_BYTES:
         raise LimitError(f"a feed of {total} bytes, more than the {FILE_MAX_BYTES} allowed")
-    with path.open("rb") as file:
-        head = file.read(4)
+    with io.BufferedReader(path.open("rb", buffering=0), _PEEK_BYTES) as file:
+        head = file.read(6)
         file.seek(0)
-        report = progress or (lambda _done, _total: None)
         if head.startswith(_ZIP):
             yield from _zip(file, lambda done: report(done, total))
             return
-        yield from _text(file, head, path.name, lambda: report(file.tell(), total))
+        yield from _unpacking(file, head, path.name, lambda: report(file.tell(), total))
+
+
+def _folder(path: Path, report: Progress) -> Iterator[tuple[str, Record]]:
+    files = sorted(each for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+    if len(files) > RECORDS_MAX:
+        raise LimitError(f"a folder of {len(files)} files, more than the {RECORDS_MAX} allowed")
+    size = sum(each.stat().st_size for each in files)
+    if size > UNPACKED_MAX_BYTES:
+        raise LimitError(f"a folder of {size} bytes, more than the {UNPACKED_MAX_BYTES} allowed")
+    for number, each in enumerate(files, start=1):
+        name = ascii(str(each.relative_to(path)))[1:129]
+        for place, record in records(each):
+            yield f"{name}, {place}", record
+        report(number, len(files))
+
+
+def _unpacking(
+    file: io.BufferedReader[Any], head: bytes, name: str, tick: Callable[[], None]
+) -> Iterator[tuple[str, Record]]:
+    try:
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(_unpacked(file, head))
+            start = stream.peek(_TAR_AT + 8)
+            if start[_TAR_AT : _TAR_AT + 5] == b"ustar":
+                yield from _tar(stream, tick)
+            else:
+                yield from _text(stream, start, tick)
+    except (zstd.ZstdError, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise BadFeedError(f"{name} does not unpack: {error}") from error
+    except OSError as error:
+        if head.startswith(_BZIP2):  # it has no error of its own
+            raise BadFeedError(f"{name} does not unpack: {error}") from error
+        raise
 
 
 def _text(
-    file: BinaryIO, head: bytes, name: str, tick: Callable[[], None]
+    stream: io.BufferedReader[Any], start: bytes, tick: Callable[[], None]
 ) -> Iterator[tuple[str, Record]]:
-    is_document = name.removesuffix(".zst").endswith(".json")
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if first in (b"{", b"") and _is_lines(start):
+        yield from _lines(stream, tick)
+    elif first in (b"{", b"[", b"<"):
+        yield from _document(stream)
+        tick()
+    elif formats.is_text(start):
+        yield from formats.of_text(_texts(stream, tick))
+    else:
+        yield from _lines(stream, tick)
+
+
+def _is_lines(start: bytes) -> bool:
+    """Tell whether one of the first lines is a whole record, and more follows."""
+    lines = start.split(b"\n")
+    return (
+        len(lines) > 1
+        and bool(lines[1].strip())
+        and any(line.strip().startswith(b"{") and _is_object(line) for line in lines[:3])
+    )
+
+
+def _is_object(line: bytes) -> bool:
+    with contextlib.suppress(SeawallError):
+        strictjson.decode_object(line, max_bytes=osv.RECORD_MAX_BYTES)
+        return True
+    return False
+
+
+def _texts(stream: io.BufferedReader[Any], tick: Callable[[], None]) -> Iterator[str]:
+    unpacked = number = 0
+    while line := stream.readline(_TEXT_LINE_MAX_BYTES):
+        number += 1
+        unpacked += len(line)
+        _check_bounds(number, unpacked)
+        yield line.decode("utf-8", "replace")
+        tick()
+
+
+def _tar(stream: io.BufferedReader[Any], tick: Callable[[], None]) -> Iterator[tuple[str, Record]]:
+    unpacked = 0
     try:
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(_unpacked(file)) if head == _ZSTD else file
-            yield from _document(stream) if is_document else _lines(stream, tick)
-    except (zstd.ZstdError, EOFError) as error:
-        raise BadFeedError(f"{name} does not unpack: {error}") from error
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for number, entry in enumerate(archive, start=1):
+                if not entry.isreg() or (inside := archive.extractfile(entry)) is None:
+                    continue
+                body = inside.read(DOCUMENT_MAX_BYTES + 1)
+                unpacked += len(body)
+                _check_bounds(number, unpacked)
+                place = ascii(entry.name)[1:129]
+                if entry.name.endswith((".json", ".xml")):
+                    yield from formats.of_bytes(body, place)
+                tick()
+    except tarfile.TarError as error:
+        raise BadFeedError(f"the tar is damaged: {error}") from error
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO:
-    options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG_MAX}
-    return io.BufferedReader(zstd.ZstdFile(file, "rb", options=options), 1 * MIB)
+def _unpacked(file: io.BufferedReader[Any], head: bytes) -> io.BufferedReader[Any]:
+    if head.startswith(_ZSTD):
+        options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG_MAX}
+        return io.BufferedReader(zstd.ZstdFile(file, "rb", options=options), _PEEK_BYTES)
+    if head.startswith(_GZIP):
+        return io.BufferedReader(gzip.GzipFile(fileobj=file), _PEEK_BYTES)
+    if head.startswith(_XZ):
+        return io.BufferedReader(lzma.LZMAFile(file), _PEEK_BYTES)
+    if head.startswith(_BZIP2):
+        return io.BufferedReader(bz2.BZ2File(file), _PEEK_BYTES)
+    return file
 
 
 def _document(stream: BinaryIO) -> Iterator[tuple[str, Record]]:
     body = stream.read(DOCUMENT_MAX_BYTES + 1)
-    try:
-        value = strictjson.decode(body, max_bytes=DOCUMENT_MAX_BYTES)
-    except LimitError:
-        raise
-    except SeawallError as error:
-        raise BadFeedError(f"the file is not JSON: {error.message}") from error
-    for number, item in enumerate(value if isinstance(value, list) else [value], start=1):
-        yield f"record {number}", _decoded(item)
+    yield from formats.of_bytes(body, "")
 
 
 def _lines(stream: BinaryIO, tick: Callable[[], None]) -> Iterator[tuple[str, Record]]:
@@ -106,7 +200,7 @@ def _lines(stream: BinaryIO, tick: Callable[[], None]) -> Iterator[tuple[str, Re
             unpacked += _skip_line(stream, UNPACKED_MAX_BYTES - unpacked)
         _check_bounds(number, unpacked)
         if line.strip():
-            yield f"line {number}", _raw(line)
+            yield from formats.of_line(line, f"line {number}")
         tick()
 
 
@@ -128,7 +222,7 @@ def _zip(file: BinaryIO, tick: Callable[[int], None]) -> Iterator[tuple[str, Rec
             body = _entry(archive, entry)
             unpacked += len(body)
             _check_bounds(number, unpacked)
-            yield ascii(entry.filename)[1:129], _raw(body)
+            yield from formats.of_bytes(body, ascii(entry.filename)[1:129])
             tick(entry.header_offset)
 
 
@@ -145,7 +239,7 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         return b""
     try:
         with archive.open(entry) as stream:
-            return stream.read(osv.RECORD_MAX_BYTES + 1)
+            return stream.read(DOCUMENT_MAX_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error):
         return b""  # RuntimeError: encrypted
 
@@ -173,17 +267,3 @@ def _check_bounds(number: int, unpacked: int) -> None:
         raise LimitError(f"a feed of more than {RECORDS_MAX} records")
     if unpacked > UNPACKED_MAX_BYTES:
         raise LimitError(f"a feed that unpacks to more than {UNPACKED_MAX_BYTES} bytes")
-
-
-def _raw(body: bytes) -> Record:
-    return lambda: osv.parse(body)
-
-
-def _decoded(value: strictjson.Json) -> Record:
-    if not isinstance(value, dict):
-        return _not_an_object
-    return lambda: osv.from_json(value)
-
-
-def _not_an_object() -> osv.Advisory:
-    raise BadRecordError("a record must be a JSON object")

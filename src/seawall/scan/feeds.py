@@ -86,6 +86,11 @@ def in_use(connection: sa.Connection) -> tuple[Feed, ...]:
     return tuple(feed for feed in read_all(connection) if feed.generation)
 
 
+def ecosystems(connection: sa.Connection) -> frozenset[str]:
+    """Return every ecosystem, with its suffix, about which a feed speaks."""
+    return frozenset(name for feed in in_use(connection) for name in feed.ecosystems)
+
+
 def save(connection: sa.Connection, feed: Feed) -> None:
     """Write a feed's row."""
     values = msgspec.to_builtins(feed) | {

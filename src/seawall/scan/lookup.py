@@ -13,7 +13,8 @@ import msgspec
 import sqlalchemy as sa
 
 from seawall.scan import _sql, feeds, staging
-from seawall.scan.matching import Hit
+from seawall.scan.advisory_model import Informational, Lifecycle, SignalKind, State
+from seawall.scan.holes import QUIET, Hit, Signals
 from seawall.scan.report_model import FeedUsed
 from seawall.scan.severity import Rating, Severity
 
@@ -63,6 +64,10 @@ class StoredAdvisories:
                 fixed=row.fixed,
                 rating=_rating(row.severity, row.score, row.severity_source),
                 vendor_rating=_rating(row.vendor_severity, None, row.vendor_source),
+                state=State(row.state),
+                informational=Informational(row.informational),
+                module=row.module,
+                symbols=_TEXTS.decode(row.symbols),
                 feed=self._names[row.key >> _sql.KEY_BITS],
             )
             for row in rows
@@ -88,6 +93,32 @@ class StoredAdvisories:
                 found.setdefault(row.alias, []).append(_rating(row.severity, row.score, source))
         return found
 
+    def signals(self, ids: Collection[str]) -> Mapping[str, Signals]:
+        """Return what is known about these ids beside their severity."""
+        c = _sql.signals.c
+        found: dict[str, Signals] = {}
+        for batch in staging.batches(sorted(ids) if self._names else (), IDS_PER_QUERY):
+            rows = self._connection.execute(
+                sa.select(_sql.signals)
+                .where(c.id.in_(batch), self._in_use(c.key))
+                .order_by(c.id, c.key)
+            )
+            for row in rows:
+                found[row.id] = _signalled(found.get(row.id, QUIET), row)
+        return found
+
+    def lifecycles(self, products: Collection[str]) -> Sequence[Lifecycle]:
+        """Return the release cycles of these products, in the order of their feed."""
+        c = _sql.lifecycles.c
+        if not self._names or not products:
+            return ()
+        rows = self._connection.execute(
+            sa.select(_sql.lifecycles)
+            .where(c.product.in_(sorted(products)), self._in_use(c.key))
+            .order_by(c.key)
+        )
+        return [staging.lifecycle(row) for row in rows]
+
     def _in_use(self, key: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
         spans = [staging.of_generation(key, generation) for generation in self._names]
         return sa.or_(sa.false(), *spans)
@@ -109,7 +140,11 @@ class StoredAdvisories:
                 a.severity,
                 a.score,
                 a.severity_source,
+                a.informational,
                 r.fixed,
+                r.state,
+                r.module,
+                r.symbols,
                 r.severity.label("vendor_severity"),
                 r.severity_source.label("vendor_source"),
             )
@@ -128,3 +163,16 @@ class StoredAdvisories:
 
 def _rating(severity: str, score: float | None, source: str) -> Rating:
     return Rating(severity=Severity(severity), score=score, source=source)
+
+
+def _signalled(known: Signals, row: sa.Row[tuple[object, ...]]) -> Signals:
+    match SignalKind(row.kind):
+        case SignalKind.KEV:
+            day, _, mark = row.text.partition(" ")
+            return msgspec.structs.replace(
+                known, exploited_since=day, is_used_by_ransomware=mark == "ransomware"
+            )
+        case SignalKind.EPSS:
+            return msgspec.structs.replace(known, epss=row.score, epss_rank=row.rank)
+        case SignalKind.SSVC:
+            return msgspec.structs.replace(known, ssvc=row.text)

@@ -4,25 +4,19 @@ Pure: bytes in, one `Advisory` out. A record must have its types right, an id of
 characters, and events that make sense; anything else is `BadRecordError`, so that a feed with one
 broken record can tell which and go on. What is not needed is skipped, not kept.
 
-Ranges become half-open intervals of sort keys, `lo <= key < hi`:
+What ranges mean is the matter of `advisory_ranges`. GIT ranges say nothing about versions, and an
+entry that has nothing else matches nothing. Records of ecosystems without a version order keep
+their identity and severity but no intervals, as do bug fixes and enhancements (`ALBA`, `ALEA`).
 
-    introduced "0"     opens below everything
-    fixed              closes before its version
-    last_affected      closes after its version (and its local builds)
-    limit              nothing at or above the highest limit is affected
-    versions           one point each, where no range covers it
-
-At one and the same version a closing and an opening event mean "goes on" when the range is open,
-and "nothing" when it is closed. GIT ranges say nothing about versions, and an entry that has
-nothing else matches nothing. Records of ecosystems without a version order keep their identity and
-severity but no intervals.
+Feeds of rpms that are older than OSV's `upstream` name their CVEs in `related`. They fix a modular
+package in several streams at once: see `modules`.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import msgspec
@@ -30,54 +24,28 @@ import msgspec
 from seawall.core import strictjson
 from seawall.core.errors import SeawallError
 from seawall.core.limits import MIB
+from seawall.scan import advisory_ranges, modules, versions
 from seawall.scan import severity as severities
-from seawall.scan import versions
+from seawall.scan.advisory_model import Advisory, Affected, Informational, Interval, State
 from seawall.scan.errors import BadRecordError
 from seawall.scan.severity import UNRATED, Rating
 
 RECORD_MAX_BYTES: Final = 16 * MIB
 SUMMARY_MAX_CHARS: Final = 300
+SYMBOLS_MAX: Final = 200
 INTERVALS_MAX: Final = 100_000
 """Intervals of one record, over all its packages."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/@-]{0,127}")
-_ECOSYSTEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9 ._:+-]{0,63}")
+_ECOSYSTEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9 ._:+/~()-]{0,127}")
+_NO_VULNERABILITY: Final = re.compile(r"(?:AL|RL|RH|EL)(?:BA|EA)-")
+_CVE: Final = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
 _LAST_KNOWN: Final = re.compile(r"(<=?)\s*(\S{1,128})")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Version = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Ids = Annotated[list[str], msgspec.Meta(max_length=2_000)]
-
-
-class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """Affected where `lo <= key < hi`. `fixed` is the version that ends it, or empty."""
-
-    lo: bytes
-    hi: bytes
-    fixed: str = ""
-
-
-class Affected(msgspec.Struct, frozen=True, kw_only=True):
-    """What one package has to fear. `ecosystem` keeps its suffix: `Debian:12`."""
-
-    ecosystem: str
-    package: str
-    intervals: tuple[Interval, ...]
-    rating: Rating = UNRATED
-    """What the distribution itself says about this package; UNRATED where it says nothing."""
-
-
-class Advisory(msgspec.Struct, frozen=True, kw_only=True):
-    """One record. `aliases` name the same hole; `upstream` the holes that this one covers."""
-
-    id: str
-    is_withdrawn: bool
-    aliases: tuple[str, ...]
-    upstream: tuple[str, ...]
-    summary: str
-    rating: Rating
-    affected: tuple[Affected, ...]
 
 
 class _RangeType(enum.StrEnum):
@@ -121,6 +89,7 @@ class _Record(msgspec.Struct):
     id: str
     aliases: _Ids | None = None
     upstream: _Ids | None = None
+    related: _Ids | None = None
     withdrawn: str | None = None
     summary: str | None = None
     details: str | None = None
@@ -129,11 +98,29 @@ class _Record(msgspec.Struct):
     database_specific: object = None
 
 
+class _Import(msgspec.Struct):
+    path: str = ""
+    symbols: list[str] | None = None
+
+
+class _Affects(msgspec.Struct):
+    functions: list[str] | None = None
+
+
+class _Symbols(msgspec.Struct):
+    """Where Go's database and RustSec name functions."""
+
+    imports: Annotated[list[_Import], msgspec.Meta(max_length=2_000)] | None = None
+    functions: list[str] | None = None
+    affects: _Affects | None = None
+
+
 class _Words(msgspec.Struct):
     """The free-form fields that are worth reading, if they are texts."""
 
     severity: str | None = None
     urgency: str | None = None
+    informational: str | None = None
     last_known_affected_version_range: str | None = None
 
 
@@ -155,15 +142,17 @@ def from_json(value: strictjson.Json) -> Advisory:
     words, affected = _words(record.database_specific), _all_affected(record)
     if any("\0" in text for one in affected for text in _texts(one)):
         raise BadRecordError("a name or version holds the character U+0000")
+    identifier = _checked_id(record.id)
     return Advisory(
-        id=_checked_id(record.id),
+        id=identifier,
         # An empty date is still a statement that the record was withdrawn.
         is_withdrawn=record.withdrawn is not None,
         aliases=_ids(record.aliases, but=record.id),
-        upstream=_ids(record.upstream, but=record.id),
+        upstream=_upstream(record, affected),
         summary=_summary(record),
         rating=_rating(record, words),
-        affected=affected,
+        informational=_informational(record),
+        affected=() if _NO_VULNERABILITY.match(identifier) else affected,
     )
 
 
@@ -173,85 +162,6 @@ def _texts(affected: Affected) -> Iterator[str]:
     yield affected.package
     for interval in affected.intervals:
         yield interval.fixed
-
-
-def intervals(order: versions.Order, events: Sequence[tuple[str, str]]) -> tuple[Interval, ...]:
-    """Turn the events of one range, as (kind, version), into disjoint intervals in order.
-
-    Raises BadRecordError when nothing was introduced.
-    """
-    if not any(kind == "introduced" for kind, _ in events):
-        raise BadRecordError("a range in which nothing is introduced")
-    limit = _limit(order, events)
-    points: dict[bytes, _Point] = {}
-    # Closings by `last_affected` come last: they look at the other events.
-    for kind, text in sorted(events, key=lambda event: event[0] == "last_affected"):
-        _add_event(order, points, kind, text)
-    return tuple(_capped(_sweep(points), limit))
-
-
-class _Point:
-    """What happens at one key."""
-
-    __slots__ = ("closes", "fixed", "opens")
-
-    def __init__(self) -> None:
-        self.opens = False
-        self.closes = False
-        self.fixed = ""
-
-
-def _add_event(order: versions.Order, points: dict[bytes, _Point], kind: str, text: str) -> None:
-    match kind:
-        case "introduced":
-            points.setdefault(_key(order, text), _Point()).opens = True
-        case "fixed":
-            point = points.setdefault(_key(order, text), _Point())
-            point.closes, point.fixed = True, text
-        case "last_affected":
-            points.setdefault(_after(order, text, points), _Point()).closes = True
-        case _:
-            pass
-
-
-def _key(order: versions.Order, text: str) -> bytes:
-    # "0" is before everything, also as a fix: Debian says so of what was never affected.
-    return versions.BEFORE_ALL if text == "0" else order.key(order.clean(text))
-
-
-def _after(order: versions.Order, text: str, points: Iterable[bytes]) -> bytes:
-    version = order.clean(text)
-    key, after = order.key(version), order.after(version)
-    # A record that speaks of local builds of this version itself means this version exactly.
-    return key + b"\x00" if any(key < point < after for point in points) else after
-
-
-def _sweep(points: dict[bytes, _Point]) -> Iterable[Interval]:
-    lo: bytes | None = None
-    for key in sorted(points):
-        point = points[key]
-        if lo is None and point.opens and not point.closes:
-            lo = key
-        elif lo is not None and point.closes and not point.opens:
-            yield Interval(lo=lo, hi=key, fixed=point.fixed)
-            lo = None
-    if lo is not None:
-        yield Interval(lo=lo, hi=versions.BEYOND_ALL)
-
-
-def _limit(order: versions.Order, events: Sequence[tuple[str, str]]) -> bytes:
-    limits = [text for kind, text in events if kind == "limit"]
-    if not limits or "*" in limits:
-        return versions.BEYOND_ALL
-    return max(order.key(order.clean(text)) for text in limits)
-
-
-def _capped(found: Iterable[Interval], limit: bytes) -> Iterable[Interval]:
-    for interval in found:
-        if interval.hi <= limit:
-            yield interval
-        elif interval.lo < limit:
-            yield Interval(lo=interval.lo, hi=limit)
 
 
 def _all_affected(record: _Record) -> tuple[Affected, ...]:
@@ -265,20 +175,43 @@ def _all_affected(record: _Record) -> tuple[Affected, ...]:
         if budget < 0:
             raise BadRecordError(f"more than {INTERVALS_MAX} ranges and versions")
         result.append(affected)
-    return tuple(result)
+    return modules.within_streams(result, title=record.summary or "")
 
 
 def _affected(entry: _Affected, package: _Package) -> Affected:
-    if not _ECOSYSTEM.fullmatch(package.ecosystem):
-        raise BadRecordError(f"not the name of an ecosystem: {package.ecosystem[:64]!r}")
-    order = versions.order_of(package.ecosystem)
+    ecosystem = versions.ecosystem(package.ecosystem)
+    if not _ECOSYSTEM.fullmatch(ecosystem):
+        raise BadRecordError(f"not the name of an ecosystem: {ecosystem[:64]!r}")
+    order = versions.order_of(ecosystem)
     urgency = _words(entry.ecosystem_specific).urgency or ""
     return Affected(
-        ecosystem=package.ecosystem,
+        ecosystem=ecosystem,
         package=order.normalise_name(package.name) if order else package.name,
         intervals=_entry_intervals(order, entry) if order else (),
-        rating=severities.of_word(urgency, source=f"{package.ecosystem} urgency"),
+        rating=severities.of_word(urgency, source=f"{ecosystem} urgency"),
+        state=_STATES.get(urgency.strip().rstrip("*").lower(), State.PLAIN),
+        symbols=_symbols(entry.ecosystem_specific),
     )
+
+
+_STATES: Final = {"unimportant": State.UNIMPORTANT, "end-of-life": State.END_OF_LIFE}
+
+
+def _symbols(value: object) -> tuple[str, ...]:
+    """Return the functions that Go's and Rust's databases name."""
+    try:
+        said = msgspec.convert(value, _Symbols)
+    except msgspec.ValidationError:
+        return ()
+    found = [
+        f"{one.path}#{symbol}" if one.path else symbol
+        for one in said.imports or ()
+        for symbol in one.symbols or ()
+    ]
+    found += [*said.functions] if said.functions else []
+    found += [*said.affects.functions] if said.affects and said.affects.functions else []
+    harmless = {text for text in found if text and not _UNPRINTABLE.search(text)}
+    return tuple(sorted(text for text in harmless if len(text) <= 256)[:SYMBOLS_MAX])
 
 
 def _entry_intervals(order: versions.Order, entry: _Affected) -> tuple[Interval, ...]:
@@ -287,11 +220,10 @@ def _entry_intervals(order: versions.Order, entry: _Affected) -> tuple[Interval,
     for span in entry.ranges or ():
         if span.type is not _RangeType.GIT:
             events = _bounded([_kind(event) for event in span.events], last_known)
-            found.update(dict.fromkeys(intervals(order, events)))
+            found.update(dict.fromkeys(advisory_ranges.intervals(order, events)))
     ranges = tuple(found)
     for text in entry.versions or ():
-        version = order.clean(text)
-        point = Interval(lo=order.key(version), hi=order.after(version))
+        point = advisory_ranges.point(order, text)
         if not any(span.lo <= point.lo and point.hi <= span.hi for span in ranges):
             found[point] = None
     return tuple(found)
@@ -329,6 +261,27 @@ def _checked_id(text: str) -> str:
 
 def _ids(texts: list[str] | None, *, but: str) -> tuple[str, ...]:
     return tuple(sorted({_checked_id(text) for text in texts or ()} - {but}))
+
+
+def _upstream(record: _Record, affected: tuple[Affected, ...]) -> tuple[str, ...]:
+    said = set(_ids(record.upstream, but=record.id))
+    if not said and not record.aliases and any(_is_rpm(one.ecosystem) for one in affected):
+        said = {name for name in record.related or () if _CVE.fullmatch(name)}
+    return tuple(sorted(said))
+
+
+def _is_rpm(ecosystem: str) -> bool:
+    return ecosystem.partition(":")[0] in versions.RPM
+
+
+def _informational(record: _Record) -> Informational:
+    """Return RustSec's mark; it counts when every entry of the record has it."""
+    marks = {_words(entry.database_specific).informational for entry in record.affected or ()}
+    said = marks.pop() if len(marks) == 1 else None
+    return _INFORMATIONAL.get(said or "", Informational.NONE)
+
+
+_INFORMATIONAL: Final = {mark.value: mark for mark in Informational}
 
 
 def _summary(record: _Record) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 
 from seawall.scan import feeds, staging, versions
+from seawall.scan.advisory_model import Advisory, Item, SignalKind
 from seawall.scan.feeds import Feed
-from seawall.scan.osv import Advisory
 
 BAD_RECORDS_NAMED: Final = 20
 
@@ -64,8 +64,12 @@ class Tally:
         self.bad: list[BadRecord] = []
         self.bad_records = 0
 
-    def count(self, advisory: Advisory) -> None:
-        self.contents[advisory.id] = (staging.content(advisory), advisory.is_withdrawn)
+    def count(self, item: Item) -> None:
+        gone = isinstance(item, Advisory) and item.is_withdrawn
+        self.contents[staging.name_of(item)] = (staging.content(item), gone)
+        if not isinstance(item, Advisory):
+            return
+        advisory = item
         for ecosystem in {affected.ecosystem for affected in advisory.affected}:
             self.ecosystems[ecosystem] = self.ecosystems.get(ecosystem, 0) + 1
 
@@ -86,9 +90,9 @@ def compare(
     fresh = {*withdrawn, *added}
     changed = [i for i in now if i not in fresh and before.get(i, now[i]) != now[i]]
     removed = [i for i in before if i not in now]
-    packages = staging.packages_of(
-        connection, [stage.generation, old.generation], [*fresh, *changed, *removed]
-    )
+    touched = [*fresh, *changed, *removed]
+    packages = staging.packages_of(connection, [stage.generation, old.generation], touched)
+    packages |= staging.packages_signalled(connection, _exploited(touched))
     return Refresh(
         feed=stage.feed,
         digest=digest,
@@ -104,6 +108,16 @@ def compare(
         packages=frozenset(packages),
         unmatched=unmatched(tally.ecosystems),
     )
+
+
+def _exploited(names: Iterable[str]) -> list[str]:
+    """Return the CVEs whose entry in the list of exploited ones changed.
+
+    Other signals change daily and for every CVE. They sort, and are looked up when a report is
+    shown: nothing is judged again for them.
+    """
+    start = f"{SignalKind.KEV}:"
+    return [name.removeprefix(start) for name in names if name.startswith(start)]
 
 
 def unmatched(ecosystems: Mapping[str, int]) -> dict[str, int]:

@@ -10,7 +10,9 @@ import msgspec
 
 import seawall
 from seawall.core import clock
-from seawall.scan.model import Inventory, PackageType
+from seawall.scan.advisory_model import Informational, State
+from seawall.scan.holes import Claim
+from seawall.scan.model import Inventory, PackageType, Role
 from seawall.scan.severity import Severity
 
 
@@ -40,6 +42,30 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None
     summary: str
     feeds: tuple[str, ...]
+    inside: str = ""
+    """Where in the file at `path`, for members of archives."""
+    role: Role = Role.INSTALLED
+    """`declared`: only a lock file names the package; its files were not seen."""
+    state: State = State.PLAIN
+    """What the source adds where it names no fix: deferred, will not be fixed, no longer
+    supported …"""
+    informational: Informational = Informational.NONE
+    """Set only in `Report.informational`."""
+    is_known_exploited: bool = False
+    """CISA lists it as exploited."""
+    exploited_since: str = ""
+    """The day of that listing: `2025-08-25`."""
+    is_used_by_ransomware: bool = False
+    epss: float | None = None
+    """The probability (0–1) that it is exploited within 30 days (FIRST's EPSS)."""
+    epss_rank: float | None = None
+    """The share of all CVEs with an EPSS score of at most this one."""
+    ssvc: str = ""
+    """CISA's decision points: `exploitation,automatable,impact`."""
+    claims: tuple[Claim, ...] = ()
+    """What each advisory says, so that disagreement stays visible."""
+    symbols: tuple[str, ...] = ()
+    """The functions that have the hole, where the source names them: `net/http#Server.Serve`."""
 
     @property
     def is_fixable(self) -> bool:
@@ -72,6 +98,19 @@ class FeedUsed(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
 
 
+class EndOfLife(msgspec.Struct, frozen=True, kw_only=True):
+    """A distribution or product in the image that gets no fixes any more, or soon will not."""
+
+    product: str
+    cycle: str
+    ends: str
+    """The day: `2026-07-11`; empty where only the fact is known."""
+    is_over: bool
+    component: str = ""
+    """The package URL of the component; empty for the distribution itself."""
+    latest: str = ""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement of one platform image at one moment.
 
@@ -91,6 +130,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Components that no feed speaks about."""
     notices: tuple[str, ...] = ()
     """Why they were not judged."""
+    informational: tuple[Finding, ...] = ()
+    """Advisories that are no vulnerabilities: unmaintained, unsound, notices."""
+    end_of_life: tuple[EndOfLife, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     """Findings that VEX or a waiver answers for; they are not among `findings`."""
     unapplied: tuple[str, ...] = ()
@@ -108,6 +150,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     components: int
     unjudged: int
     is_partial: bool
+    exploited: int = 0
+    """Findings that CISA lists as exploited."""
+    informational: int = 0
+    end_of_life: int = 0
 
     @property
     def findings(self) -> int:
@@ -143,6 +189,9 @@ def summarise(report: Report) -> Summary:
         components=len(report.inventory.components),
         unjudged=report.unjudged,
         is_partial=report.is_partial,
+        exploited=sum(finding.is_known_exploited for finding in report.findings),
+        informational=len(report.informational),
+        end_of_life=sum(each.is_over for each in report.end_of_life),
     )
 
 

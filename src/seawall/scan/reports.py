@@ -1,8 +1,9 @@
-"""Reports: made once per image, made again from the stored inventory when advisories change.
+"""Reports: made once per image, put together again from inventory and verdicts when they are read.
 
-The newest report of each image is kept; what older ones found stands in the audit log. A report is
-stored only while the feeds that judged it are still the ones in use: otherwise an edition that came
-in between would have been applied to every image but this one.
+The newest report of each image is kept; what older ones found stands in the audit log. Findings are
+not kept per image: the verdict on a version of a package is one row for all images (`verdicts`),
+and when advisories change only those rows are judged again (`rematching`). A report is stored only
+while the feeds that judged it are still the ones in use, so that no row is older than it says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -28,15 +30,26 @@ from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
-from seawall.scan import _sql, matching, report_model, staging
+from seawall.scan import (
+    _sql,
+    ecosystems,
+    holes,
+    lifecycles,
+    matching,
+    report_model,
+    staging,
+    verdicts,
+)
+from seawall.scan.ecosystems import Question
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.events import ReportMade
+from seawall.scan.holes import Hole
 from seawall.scan.lookup import StoredAdvisories
 from seawall.scan.model import Inventory
-from seawall.scan.report_model import Report, Summary
+from seawall.scan.report_model import FeedUsed, Report, Summary
 from seawall.store import Database
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a stored report or inventory can no longer be read: images are then scanned again."""
 
 ATTEMPTS: Final = 5
@@ -51,6 +64,16 @@ _SUMMARIES: Final = msgspec.json.Decoder(Summary)
 _NOTHING: Final = Inventory(
     components=(), distribution=None, notices=(), layers=(), is_partial=False
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A report, with the verdicts that it was put together from."""
+
+    report: Report
+    verdicts: Mapping[Question, tuple[Hole, ...]]
+    components: Mapping[Question, int]
+    """How many components each verdict is about."""
 
 
 class Reports:
@@ -73,10 +96,10 @@ class Reports:
         Raises FeedsMovedError when the feeds change faster than this can judge.
         """
         for _ in range(ATTEMPTS):
-            report = self.judge(digest, inventory)
+            judgement = self.weigh(digest, inventory)
             with contextlib.suppress(FeedsMovedError), self._database.write() as connection:
-                self.store(connection, report, actor=actor, repository=repository)
-                return report
+                self.store(connection, judgement, actor=actor, repository=repository)
+                return judgement.report
         raise FeedsMovedError(
             f"the advisories changed {ATTEMPTS} times while {digest} was judged",
             remedy="try again when the imports are done",
@@ -92,27 +115,41 @@ class Reports:
             raise NotFoundError(f"{digest} was not scanned yet", remedy="scan it")
         return self.make(digest, inventory, actor=actor, repository=repository)
 
-    def judge(self, digest: Digest, inventory: Inventory) -> Report:
+    def judge(
+        self, digest: Digest, inventory: Inventory, *, is_comprehensive: bool = False
+    ) -> Report:
         """Return what the feeds in use say about an inventory; nothing is stored."""
+        return self.weigh(digest, inventory, is_comprehensive=is_comprehensive).report
+
+    def weigh(
+        self, digest: Digest, inventory: Inventory, *, is_comprehensive: bool = False
+    ) -> Judgement:
+        """Judge an inventory and keep the reasons; nothing is stored."""
         with self._database.read() as connection:
             advisories = StoredAdvisories(connection)
-            blind = matching.blind_spots(inventory, advisories)
-            return Report(
+            plan = matching.Plan(
+                inventory, advisories.ecosystems(), is_comprehensive=is_comprehensive
+            )
+            found = holes.judge(plan.questions(), advisories)
+            report = Report(
                 digest=str(digest),
                 inventory=inventory,
-                findings=matching.match(inventory, advisories),
+                findings=(),
                 scanned_at=clocks.to_text(self._clock.now()),
                 feeds=advisories.feeds(),
                 scanner_version=seawall.__version__,
                 is_partial=inventory.is_partial,
-                unjudged=sum(spot.components for spot in blind),
-                notices=tuple(f"{spot.components} not judged: {spot.reason}" for spot in blind),
+            )
+            return Judgement(
+                report=self._put_together(report, plan, found, advisories),
+                verdicts=found,
+                components=plan.questions(),
             )
 
     def store(
         self,
         connection: sa.Connection,
-        report: Report,
+        judgement: Judgement,
         *,
         actor: Actor,
         repository: str | None = None,
@@ -121,12 +158,13 @@ class Reports:
 
         Raises FeedsMovedError when other editions of the feeds are in use by now.
         """
+        report = judgement.report
         if StoredAdvisories(connection).feeds() != report.feeds:
             raise FeedsMovedError(
                 f"the advisories changed while {report.digest} was judged", remedy="judge it again"
             )
         summary = report_model.summarise(report)
-        _replace_rows(connection, report, summary)
+        _replace_rows(connection, judgement, summary)
         event = ReportMade(
             repository=repository,
             digest=report.digest,
@@ -148,10 +186,14 @@ class Reports:
                 sa.select(c.body).where(c.digest == str(digest), c.format == FORMAT)
             ).scalar()
             inventory = _stored_inventory(connection, digest)
-        if body is None or inventory is None:
-            return None
-        report = _REPORTS.decode(zstd.decompress(body))
-        return msgspec.structs.replace(report, inventory=inventory)
+            if body is None or inventory is None:
+                return None
+            report = _REPORTS.decode(zstd.decompress(body))
+            report = msgspec.structs.replace(report, inventory=inventory)
+            advisories = StoredAdvisories(connection)
+            plan = matching.Plan(inventory, advisories.ecosystems())
+            found = verdicts.of_image(connection, str(digest))
+            return self._put_together(report, plan, found, advisories)
 
     def summaries(self, digests: Collection[Digest]) -> Mapping[Digest, Summary]:
         """Return the newest report of each image in numbers; images without one are left out."""
@@ -177,21 +219,35 @@ class Reports:
 
     def images_with(self, packages: Iterable[staging.Package] | None) -> frozenset[Digest]:
         """Return the images that hold any of the packages; None stands for every image."""
-        c = _sql.contents.c
-        with self._database.read() as connection:
-            if packages is None:
-                return frozenset(
-                    map(Digest, connection.execute(sa.select(_sql.inventories.c.digest)).scalars())
-                )
-            found: set[Digest] = set()
-            for batch in staging.batches(sorted(packages), PACKAGES_PER_QUERY):
-                query = sa.select(c.digest).where(sa.tuple_(c.ecosystem, c.package).in_(batch))
-                found.update(map(Digest, connection.execute(query.distinct()).scalars()))
+        if packages is None:
+            with self._database.read() as connection:
+                rows = connection.execute(sa.select(_sql.inventories.c.digest))
+                return frozenset(map(Digest, rows.scalars()))
+        n = _sql.package_names.c
+        found: set[Digest] = set()
+        for batch in staging.batches(sorted(packages), PACKAGES_PER_QUERY):
+            found |= self._holders(sa.tuple_(n.ecosystem, n.package).in_(batch))
         return frozenset(found)
+
+    def images_of(self, bases: Iterable[str]) -> frozenset[Digest]:
+        """Return the images that hold any package of these ecosystems (without suffix)."""
+        return self._holders(_sql.package_names.c.ecosystem.in_(sorted(bases)))
+
+    def _holders(self, condition: sa.ColumnElement[bool]) -> frozenset[Digest]:
+        n, c, i = _sql.package_names.c, _sql.contents.c, _sql.images.c
+        query = (
+            sa.select(i.digest)
+            .join_from(_sql.package_names, _sql.contents, c.package == n.id)
+            .join(_sql.images, i.id == c.image)
+            .where(condition)
+            .distinct()
+        )
+        with self._database.read() as connection:
+            return frozenset(map(Digest, connection.execute(query).scalars()))
 
     def forget(self, connection: sa.Connection, digest: Digest) -> None:
         """Drop what is known about an image that no longer exists, in the caller's transaction."""
-        for table in (_sql.reports, _sql.inventories, _sql.contents):
+        for table in (_sql.reports, _sql.inventories, _sql.images):  # contents by cascade
             connection.execute(sa.delete(table).where(table.c.digest == str(digest)))
 
     def layer_facts(self, digest: Digest, *, format: int) -> bytes | None:  # noqa: A002
@@ -219,9 +275,34 @@ class Reports:
                 )
             )
 
+    def _put_together(
+        self,
+        report: Report,
+        plan: matching.Plan,
+        found: Mapping[Question, tuple[Hole, ...]],
+        advisories: StoredAdvisories,
+    ) -> Report:
+        judged = matching.put_together(plan, found, advisories)
+        today = self._clock.now().date()
+        return msgspec.structs.replace(
+            report,
+            findings=judged.findings,
+            informational=judged.informational,
+            unjudged=sum(spot.components for spot in judged.blind),
+            notices=tuple(f"{spot.components} not judged: {spot.reason}" for spot in judged.blind),
+            end_of_life=lifecycles.endings(report.inventory, advisories.lifecycles, today),
+        )
+
     def _inventory(self, digest: Digest) -> Inventory | None:
         with self._database.read() as connection:
             return _stored_inventory(connection, digest)
+
+
+def with_feeds(body: bytes, feeds: tuple[FeedUsed, ...], scanned_at: str) -> bytes:
+    """Return the body of a stored report, judged again by other editions."""
+    report = _REPORTS.decode(zstd.decompress(body))
+    judged = msgspec.structs.replace(report, feeds=feeds, scanned_at=scanned_at)
+    return zstd.compress(_encode(judged), level=1)
 
 
 def _stored_inventory(connection: sa.Connection, digest: Digest) -> Inventory | None:
@@ -243,8 +324,13 @@ def _plain(value: object) -> str:
     raise NotImplementedError(type(value).__name__)
 
 
-def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -> None:
-    body = _encode(msgspec.structs.replace(report, inventory=_NOTHING))
+def _replace_rows(connection: sa.Connection, judgement: Judgement, summary: Summary) -> None:
+    report = judgement.report
+    body = _encode(
+        msgspec.structs.replace(
+            report, inventory=_NOTHING, findings=(), informational=(), notices=(), end_of_life=()
+        )
+    )
     connection.execute(sa.delete(_sql.reports).where(_sql.reports.c.digest == report.digest))
     connection.execute(
         sa.insert(_sql.reports).values(
@@ -255,24 +341,60 @@ def _replace_rows(connection: sa.Connection, report: Report, summary: Summary) -
             body=zstd.compress(body),
         )
     )
-    # A new judgement of a known inventory, by far the most frequent case, writes the report only.
     if _stored_inventory(connection, Digest(report.digest)) != report.inventory:
-        _replace_inventory(connection, report)
-
-
-def _replace_inventory(connection: sa.Connection, report: Report) -> None:
-    for table in (_sql.inventories, _sql.contents):
-        connection.execute(sa.delete(table).where(table.c.digest == report.digest))
-    connection.execute(
-        sa.insert(_sql.inventories).values(
-            digest=report.digest,
-            format=FORMAT,
-            body=zstd.compress(_encode(report.inventory)),
-        )
-    )
-    packages = sorted(set(map(matching.advisory_name, report.inventory.components)))
-    for batch in staging.batches(packages, ROWS_PER_INSERT):
+        inventories = _sql.inventories
+        connection.execute(sa.delete(inventories).where(inventories.c.digest == report.digest))
         connection.execute(
-            sa.insert(_sql.contents),
-            [{"ecosystem": e, "package": p, "digest": report.digest} for e, p in batch],
+            sa.insert(inventories).values(
+                digest=report.digest,
+                format=FORMAT,
+                body=zstd.compress(_encode(report.inventory)),
+            )
         )
+    _replace_contents(connection, judgement)
+
+
+def _replace_contents(connection: sa.Connection, judgement: Judgement) -> None:
+    """Write which packages the image holds, and what is said about them now."""
+    report, now = judgement.report, judgement.report.scanned_at
+    distribution = report.inventory.distribution
+    held: dict[Question, Collection[Hole]] = {
+        question: ()
+        for component in report.inventory.components
+        if (question := ecosystems.question(component, distribution)) is not None
+    }
+    verdicts.change(connection, judgement.verdicts, now=now, but=report.digest)
+    numbers = verdicts.add(connection, held | dict(judgement.verdicts), now=now)
+    image = _image_number(connection, report.digest, now)
+    rows = {
+        number: {
+            "package": number,
+            "image": image,
+            "components": judgement.components.get(question, 0),
+        }
+        for question, number in numbers.items()
+    }
+    c, u = _sql.contents.c, _sql.unsettled.c
+    stored = {
+        row.package: row.components
+        for row in connection.execute(sa.select(c.package, c.components).where(c.image == image))
+    }
+    # What this report says is counted whole: nothing is left to settle.
+    connection.execute(sa.delete(_sql.unsettled).where(u.image == image))
+    if stored == {number: row["components"] for number, row in rows.items()}:
+        return  # a new judgement of a known inventory, by far the most frequent case
+    connection.execute(sa.delete(_sql.contents).where(c.image == image))
+    for batch in staging.batches(list(rows.values()), ROWS_PER_INSERT):
+        connection.execute(sa.insert(_sql.contents), batch)
+
+
+def _image_number(connection: sa.Connection, digest: str, now: str) -> int:
+    i = _sql.images.c
+    number = connection.execute(sa.select(i.id).where(i.digest == digest)).scalar()
+    if number is not None:
+        return int(number)
+    inserted = connection.execute(
+        sa.insert(_sql.images).values(digest=digest, scanned_at=now)
+    ).inserted_primary_key
+    assert inserted is not None
+    return int(inserted[0])

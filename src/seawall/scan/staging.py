@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from seawall.core import clock as clocks
 from seawall.scan import _sql, versions
+from seawall.scan.advisory_model import Advisory, Item, Lifecycle, Signal, SignalKind
 from seawall.scan.errors import FeedBusyError
-from seawall.scan.osv import Advisory
 from seawall.scan.severity import Severity
 from seawall.store import Database
 
@@ -35,6 +35,10 @@ Package: TypeAlias = tuple[str, str]
 
 T = TypeVar("T")
 
+_TABLES: Final = (_sql.advisories, _sql.ranges, _sql.aliases, _sql.signals, _sql.lifecycles)
+_KEYED: Final = (_sql.advisories, _sql.signals, _sql.lifecycles)
+"""The tables whose keys belong to a generation; the others follow by cascade."""
+
 
 class Stage:
     """One generation that is being written."""
@@ -46,7 +50,7 @@ class Stage:
         with database.write() as connection:
             inserted = connection.execute(
                 sa.insert(_sql.generations).values(
-                    feed=feed, started_at=clocks.to_text(at), is_switched=False
+                    feed=feed, started_at=clocks.to_text(at), is_switched=False, fresh="[]"
                 )
             )
         assert inserted.inserted_primary_key is not None
@@ -54,25 +58,23 @@ class Stage:
         self._next_key = self.generation << _sql.KEY_BITS
         sweep(database, feed=feed, but=self.generation)
 
-    def add(self, advisories: Sequence[Advisory]) -> None:
+    def add(self, items: Sequence[Item]) -> None:
         """Write one batch."""
-        rows: list[dict[str, object]] = []
-        range_rows: list[dict[str, object]] = []
-        alias_rows: list[dict[str, object]] = []
-        for advisory in advisories:
+        rows: dict[sa.Table, list[dict[str, object]]] = {table: [] for table in _TABLES}
+        for item in items:
             key, self._next_key = self._next_key, self._next_key + 1
-            rows.append(_advisory_row(key, advisory))
-            range_rows.extend(_range_rows(key, advisory))
-            if not advisory.is_withdrawn:
-                names = (advisory.id, *advisory.aliases, *advisory.upstream)
-                alias_rows.extend({"alias": n, "advisory": key} for n in dict.fromkeys(names))
+            match item:
+                case Advisory():
+                    rows[_sql.advisories].append(_advisory_row(key, item))
+                    rows[_sql.ranges].extend(_range_rows(key, item))
+                    rows[_sql.aliases].extend(_alias_rows(key, item))
+                case Signal():
+                    rows[_sql.signals].append(_signal_row(key, item))
+                case Lifecycle():
+                    rows[_sql.lifecycles].append(_lifecycle_row(key, item))
         with self._database.write() as connection:
             self._check_newest(connection)
-            for table, values in (
-                (_sql.advisories, rows),
-                (_sql.ranges, range_rows),
-                (_sql.aliases, alias_rows),
-            ):
+            for table, values in rows.items():
                 if values:
                     connection.execute(sa.insert(table), values)
 
@@ -89,12 +91,18 @@ class Stage:
                     ],
                 )
 
-    def switch(self, connection: sa.Connection) -> None:
-        """Mark the generation as the one in use. Raises FeedBusyError when it was taken over."""
+    def switch(self, connection: sa.Connection, *, fresh: Iterable[str] = ()) -> None:
+        """Mark the generation as the one in use. Raises FeedBusyError when it was taken over.
+
+        `fresh` are the ecosystems (without suffix) about which, in whole or for a release, no feed
+        spoke until now, or will any more.
+        """
         self._check_newest(connection)
         c = _sql.generations.c
         connection.execute(
-            sa.update(_sql.generations).where(c.id == self.generation).values(is_switched=True)
+            sa.update(_sql.generations)
+            .where(c.id == self.generation)
+            .values(is_switched=True, fresh=_json(tuple(sorted(fresh))))
         )
 
     def discard(self) -> None:
@@ -119,18 +127,53 @@ class Stage:
             )
 
 
-def content(advisory: Advisory) -> bytes:
+def content(item: Item) -> bytes:
     """Return a hash of everything that a judgement can depend on."""
-    return hashlib.blake2b(msgspec.msgpack.encode(advisory), digest_size=16).digest()
+    return hashlib.blake2b(msgspec.msgpack.encode(item), digest_size=16).digest()
+
+
+def name_of(item: Item) -> str:
+    """Return what an item is known by within its feed."""
+    match item:
+        case Advisory():
+            return item.id
+        case Signal():
+            return f"{item.kind}:{item.id}"
+        case Lifecycle():
+            return f"{item.product} {item.cycle}"
 
 
 def known_contents(connection: sa.Connection, generation: int) -> dict[str, tuple[bytes, bool]]:
-    """Return id → (hash, is withdrawn) of a whole generation."""
+    """Return name → (hash, is withdrawn) of a whole generation."""
     c = _sql.advisories.c
     rows = connection.execute(
         sa.select(c.id, c.content, c.is_withdrawn).where(of_generation(c.key, generation))
     )
-    return {row.id: (row.content, row.is_withdrawn) for row in rows}
+    found = {row.id: (row.content, row.is_withdrawn) for row in rows}
+    s, life = _sql.signals.c, _sql.lifecycles.c
+    for row in connection.execute(sa.select(_sql.signals).where(of_generation(s.key, generation))):
+        signal = Signal(
+            id=row.id, kind=SignalKind(row.kind), score=row.score, rank=row.rank, text=row.text
+        )
+        found[name_of(signal)] = (content(signal), False)
+    for row in connection.execute(
+        sa.select(_sql.lifecycles).where(of_generation(life.key, generation))
+    ):
+        cycle = lifecycle(row)
+        found[name_of(cycle)] = (content(cycle), False)
+    return found
+
+
+def lifecycle(row: sa.Row[tuple[object, ...]]) -> Lifecycle:
+    """Return what a row of the table says."""
+    return Lifecycle(
+        product=row.product,
+        cycle=row.cycle,
+        ends=row.ends,
+        is_ended=row.is_ended,
+        latest=row.latest,
+        names=tuple(msgspec.json.decode(row.names, type=list[str])),
+    )
 
 
 def packages_of(
@@ -157,6 +200,21 @@ def packages_of(
         for query in (named, lent):
             rows = connection.execute(query.where(a.id.in_(batch), sa.or_(sa.false(), *spans)))
             found.update((row.ecosystem.partition(":")[0], row.package) for row in rows)
+    return found
+
+
+def packages_signalled(connection: sa.Connection, ids: Iterable[str]) -> set[Package]:
+    """Return the packages of all advisories, of any feed, that go by one of these names."""
+    r, alias = _sql.ranges.c, _sql.aliases.c
+    query = (
+        sa.select(r.ecosystem, r.package)
+        .distinct()
+        .join_from(_sql.aliases, _sql.ranges, r.advisory == alias.advisory)
+    )
+    found: set[Package] = set()
+    for batch in batches(ids, IDS_PER_QUERY):
+        rows = connection.execute(query.where(alias.alias.in_(batch)))
+        found.update((row.ecosystem.partition(":")[0], row.package) for row in rows)
     return found
 
 
@@ -192,20 +250,21 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _delete_rows(database: Database, generation: int) -> None:
-    key = _sql.advisories.c.key
-    while True:
-        with database.write() as connection:
-            first = connection.execute(
-                sa.select(sa.func.min(key)).where(of_generation(key, generation))
-            ).scalar()
-            if first is None:
-                return
-            # Ranges and aliases follow by cascade.
-            connection.execute(
-                sa.delete(_sql.advisories).where(
-                    of_generation(key, generation), key < first + BATCH_ADVISORIES
+    for table in _KEYED:
+        key = table.c.key
+        while True:
+            with database.write() as connection:
+                first = connection.execute(
+                    sa.select(sa.func.min(key)).where(of_generation(key, generation))
+                ).scalar()
+                if first is None:
+                    break
+                # Ranges and aliases follow by cascade.
+                connection.execute(
+                    sa.delete(table).where(
+                        of_generation(key, generation), key < first + BATCH_ADVISORIES
+                    )
                 )
-            )
 
 
 def _advisory_row(key: int, advisory: Advisory) -> dict[str, object]:
@@ -220,6 +279,36 @@ def _advisory_row(key: int, advisory: Advisory) -> dict[str, object]:
         "severity": advisory.rating.severity.value,
         "score": advisory.rating.score,
         "severity_source": advisory.rating.source,
+        "informational": advisory.informational.value,
+    }
+
+
+def _alias_rows(key: int, advisory: Advisory) -> Iterator[dict[str, object]]:
+    if not advisory.is_withdrawn:
+        names = (advisory.id, *advisory.aliases, *advisory.upstream)
+        yield from ({"alias": name, "advisory": key} for name in dict.fromkeys(names))
+
+
+def _signal_row(key: int, signal: Signal) -> dict[str, object]:
+    return {
+        "key": key,
+        "id": signal.id,
+        "kind": signal.kind.value,
+        "score": signal.score,
+        "rank": signal.rank,
+        "text": signal.text,
+    }
+
+
+def _lifecycle_row(key: int, cycle: Lifecycle) -> dict[str, object]:
+    return {
+        "key": key,
+        "product": cycle.product,
+        "cycle": cycle.cycle,
+        "ends": cycle.ends,
+        "is_ended": cycle.is_ended,
+        "latest": cycle.latest,
+        "names": _json(cycle.names),
     }
 
 
@@ -227,6 +316,7 @@ def _range_rows(key: int, advisory: Advisory) -> Iterator[dict[str, object]]:
     for affected in advisory.affected:
         if versions.order_of(affected.ecosystem) is None:
             continue
+        symbols = _json(affected.symbols)
         for interval in affected.intervals:
             yield {
                 "advisory": key,
@@ -237,6 +327,9 @@ def _range_rows(key: int, advisory: Advisory) -> Iterator[dict[str, object]]:
                 "fixed": interval.fixed,
                 "severity": affected.rating.severity.value,
                 "severity_source": affected.rating.source,
+                "state": affected.state.value,
+                "module": affected.module,
+                "symbols": symbols,
             }
 
 

@@ -13,9 +13,9 @@ from packaging.version import Version
 
 from seawall.core.actor import SYSTEM
 from seawall.scan import advisories as feeds
-from seawall.scan import matching, osv
+from seawall.scan import advisory_ranges, matching
+from seawall.scan.holes import Hit, Signals
 from seawall.scan.lookup import StoredAdvisories
-from seawall.scan.matching import Hit
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import UNRATED, Rating, Severity
@@ -36,10 +36,12 @@ class FakeAdvisories:
         hits: Mapping[tuple[str, str], Sequence[Hit]],
         ratings: Mapping[str, Sequence[Rating]] | None = None,
         also: Collection[str] = (),
+        signals: Mapping[str, Signals] | None = None,
     ) -> None:
         self._hits = hits
         self._ratings = ratings or {}
         self._also = also
+        self._signals = signals or {}
 
     def ecosystems(self) -> Collection[str]:
         return {ecosystem for ecosystem, _ in self._hits} | set(self._also)
@@ -49,6 +51,9 @@ class FakeAdvisories:
 
     def ratings(self, ids: Collection[str]) -> Mapping[str, Sequence[Rating]]:
         return {name: self._ratings[name] for name in ids if name in self._ratings}
+
+    def signals(self, ids: Collection[str]) -> Mapping[str, Signals]:
+        return {name: self._signals[name] for name in ids if name in self._signals}
 
 
 def hit(
@@ -213,7 +218,8 @@ def test_findings_come_worst_first_whatever_the_order_of_components() -> None:
     ("distribution", "reason"),
     [
         (None, "does not say"),
-        (Distribution(id="ubuntu", version_id="22.04"), "ubuntu 22.04 is not supported"),
+        (Distribution(id="ubuntu", version_id="22.04"), "no feed of Ubuntu:22.04"),
+        (Distribution(id="slackware", version_id="15"), "slackware 15 is not supported"),
         (Distribution(id="debian", version_id="13"), "no feed of Debian:13"),
         (Distribution(id="debian", codename="sid"), "debian sid is not supported"),
     ],
@@ -339,7 +345,7 @@ def test_a_fix_moved_later_never_loses_a_finding(
 
     def holds(fixed: str) -> bool:
         key = order.key(installed)
-        spans = osv.intervals(order, [("introduced", "0"), ("fixed", fixed)])
+        spans = advisory_ranges.intervals(order, [("introduced", "0"), ("fixed", fixed)])
         return any(span.lo <= key < span.hi for span in spans)
 
     assert not holds(earlier) or holds(later) or later == "0"

@@ -17,7 +17,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from seawall.scan import osv, severity, versions
+from seawall.scan import advisory_ranges, osv, severity, versions
 from seawall.scan.errors import BadRecordError
 from seawall.scan.severity import Severity
 
@@ -296,9 +296,9 @@ def naive(events: list[tuple[str, str]], version: int) -> bool:
 def test_intervals_agree_with_the_schemas_own_algorithm(events: list[tuple[str, str]]) -> None:
     if not any(kind == "introduced" for kind, _ in events):
         with pytest.raises(BadRecordError):
-            osv.intervals(PYPI, events)
+            advisory_ranges.intervals(PYPI, events)
         return
-    found = osv.intervals(PYPI, events)
+    found = advisory_ranges.intervals(PYPI, events)
     for version in range(12):
         key = PYPI.key(str(version))
         inside = any(interval.lo <= key < interval.hi for interval in found)
@@ -310,12 +310,12 @@ def test_the_order_of_events_does_not_matter(events: list[tuple[str, str]], rand
     whole = [("introduced", "0"), *events]
     shuffled = list(whole)
     random.shuffle(shuffled)
-    assert osv.intervals(PYPI, whole) == osv.intervals(PYPI, shuffled)
+    assert advisory_ranges.intervals(PYPI, whole) == advisory_ranges.intervals(PYPI, shuffled)
 
 
 @given(EVENTS)
 def test_intervals_are_disjoint_and_in_order(events: list[tuple[str, str]]) -> None:
-    found = osv.intervals(PYPI, [("introduced", "0"), *events])
+    found = advisory_ranges.intervals(PYPI, [("introduced", "0"), *events])
     edges = [edge for interval in found for edge in (interval.lo, interval.hi)]
     assert sorted(set(edges)) == edges
 

@@ -167,7 +167,7 @@ def test_a_second_report_takes_the_place_of_the_first(reports: Reports, database
 def test_refuses_to_store_what_older_feeds_judged(
     reports: Reports, advisories: Advisories, database: Database, tmp_path: Path
 ) -> None:
-    judged = reports.judge(IMAGE, inventory("flask"))
+    judged = reports.weigh(IMAGE, inventory("flask"))
     advisories.import_file(feed(tmp_path, "flask"), actor=SYSTEM)
     with pytest.raises(FeedsMovedError), database.write() as connection:
         reports.store(connection, judged, actor=SYSTEM)

@@ -44,6 +44,15 @@ def after(version: str) -> bytes:
     return key(version) + b"\x00"
 
 
+def fix_key(version: str) -> bytes:
+    """Return the key from which a fix in `version` holds: that of its first rebuild.
+
+    `1.2-3~deb12u1` is `1.2-3` built for an older release and sorts below it, though it contains
+    what that contains. Only where there is a revision: `1.2~beta` is no rebuild of `1.2`.
+    """
+    return key(version + "~bpo") if "-" in version else key(version)
+
+
 def _split(version: str) -> tuple[str, str, str]:
     epoch, colon, rest = version.partition(":")
     if not colon or not (epoch.isascii() and epoch.isdigit()):

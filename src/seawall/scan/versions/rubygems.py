@@ -17,6 +17,11 @@ CACHE_KEYS: Final = 65_536
 MAX_SEGMENTS: Final = 128
 
 _SEGMENT: Final = re.compile(r"[0-9]+|[A-Za-z]+", re.ASCII)
+_PLATFORM: Final = re.compile(
+    r"-(?:java|jruby|mswin|mingw|(?:x86|x64|x86_64|amd64|i[3-6]86|arm|armv[0-9]l?|arm64|aarch64"
+    r"|ppc64le|powerpc64le|s390x|riscv64|universal)(?:-.*|_.*|))",
+    re.ASCII,
+)
 _WORD, _ZEROS_THEN_WORD, _END, _ZEROS_THEN_NUMBER, _NUMBER = b"\x01", 2, b"\x03", 4, b"\x05"
 
 
@@ -41,6 +46,11 @@ def key(version: str) -> bytes:
 def after(version: str) -> bytes:
     """Return the smallest key that is greater than that of `version`."""
     return key(version) + b"\x00"
+
+
+def clean(version: str) -> str:
+    """Return the version without the platform that a gem with compiled code carries behind it."""
+    return _PLATFORM.sub("", version.strip())
 
 
 def _canonical(segments: list[str]) -> list[str]:

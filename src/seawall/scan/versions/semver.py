@@ -37,6 +37,12 @@ def after(version: str) -> bytes:
     return key(version) + b"\x00"
 
 
+def clean_go(version: str) -> str:
+    """Return a version of Go's toolchain (`go1.21.3 X:…`) or of a module as a number alone."""
+    text = version.strip().partition(" ")[0]
+    return text[2:] if text[:2] == "go" and text[2:3].isdigit() else text
+
+
 @functools.lru_cache(maxsize=CACHE_KEYS)
 def pub_key(version: str) -> bytes:
     """Return the sort key of a Dart package's version: builds count."""
