@@ -256,6 +256,8 @@ def _vulnerability(group: Sequence[Finding]) -> dict[str, Json]:
     }
     if address := _words.address_of(first.id):
         document["source"] = {"name": first.id.partition("-")[0], "url": address}
+    if signals := _words.signals_of(first):
+        document["properties"] = [_property(f"seawall:{k}", v) for k, v in signals.items()]
     if first.summary:
         document["description"] = first.summary
     if fixed:

@@ -42,9 +42,9 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
         rows = [
             (
                 one.severity.value,
-                _linked(one.id),
+                _linked(one.id) + (" **exploited**" if one.is_known_exploited else ""),
                 f"{_text(one.name)} {_text(one.version)}",
-                _text(one.fixed_version) or "—",
+                _text(one.fixed_version or advice.without_fix(one)),
                 f"{one.layer_index}",
             )
             for one in report.findings
