@@ -28,6 +28,7 @@ from seawall.policy.model import Mode, RuleResult
 from seawall.policy.policies import Policies
 from seawall.registry.model import Needed
 from seawall.registry.service import Registry
+from seawall.scan import vex
 from seawall.scan.report_model import Report
 from seawall.scan.reports import Reports
 from seawall.store import Database
@@ -86,6 +87,8 @@ class Judge:
     """What was read of images; it is read again after each event that may change it."""
     given: WhileUnchanged[tuple[str, str, Tag | None], audit.Entry | None]
     """The verdicts in force; they are read again after each verdict, by whomever."""
+    answers: Callable[[], Sequence[vex.Document]] = tuple
+    """Returns the VEX documents that an administrator let in."""
 
     def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
         """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
@@ -116,6 +119,21 @@ class Judge:
             scanned=looked.scanned,
         )
 
+    def answered(self, repository: RepositoryName, digest: Digest, report: Report) -> Report:
+        """Return a report without what VEX answers for; the image is `digest` or a part of it."""
+        documents = self.answers()
+        if not documents:
+            return report
+        names = self._names(repository, digest)
+        return vex.apply(report, documents, names=names, also=(str(digest),))
+
+    def _names(self, repository: RepositoryName, digest: Digest) -> list[str]:
+        """Return all names of an image, under every host and tag."""
+        tagged = self.registry.tag_list_with_digests(repository)
+        tags = [f":{one.tag}" for one in tagged if one.digest == digest]
+        hosts = sorted(self.vouching.signatures.hosts)
+        return [f"{host}/{repository}{mark}" for host in hosts for mark in (tags or [""])]
+
     def record(self, judgement: Judgement, *, actor: Actor) -> int:
         """Write the verdict down and return its number in the log.
 
@@ -145,14 +163,19 @@ class Judge:
         stored = self.registry.manifest(repository, digest)
         scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
         runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
-        reports = {each: self.reports.latest(each) for each in runnable}
+        reports = {each: self._report(repository, digest, each) for each in runnable}
+        own = reports[scanned] if scanned in reports else self._report(repository, digest, scanned)
         return _Looked(
             needed=self.registry.needed(repository, digest),
             scanned=scanned,
             runnable=runnable,
             reports=tuple(reports.values()),
-            report=reports[scanned] if scanned in reports else self.reports.latest(scanned),
+            report=own,
         )
+
+    def _report(self, repository: RepositoryName, digest: Digest, scanned: Digest) -> Report | None:
+        report = self.reports.latest(scanned)
+        return None if report is None else self.answered(repository, digest, report)
 
     def _rules(self, repository: RepositoryName) -> policy.Policy | SeawallError:
         try:
