@@ -30,7 +30,13 @@ from seawall.testing.page_samples import (
     ago,
     digest_of,
 )
-from seawall.testing.scan_samples import COMPARISON, FEEDS_PAGE, HISTORY, JUDGEMENT
+from seawall.testing.scan_samples import (
+    COMPARISON,
+    FEEDS_PAGE,
+    HISTORY,
+    JUDGEMENT,
+    VULNERABILITY,
+)
 from seawall.testing.trust_samples import TRUST_PAGE
 from seawall.web import limits, scan_views, trust_views, views
 from seawall.web.ports import Viewer
@@ -60,6 +66,7 @@ class SamplePages:
     trust_page: trust_views.TrustPage = TRUST_PAGE
     comparison_page: scan_views.Comparison = COMPARISON
     feeds_page: scan_views.FeedsPage = FEEDS_PAGE
+    vulnerability_page: scan_views.Vulnerability = VULNERABILITY
     judgement: scan_views.Judgement | None = JUDGEMENT
     history: tuple[scan_views.Point, ...] = HISTORY
     viewers: list[Viewer] = field(default_factory=list)
@@ -96,6 +103,12 @@ class SamplePages:
     ) -> scan_views.Comparison:
         self.viewers.append(viewer)
         return self.comparison_page if query.old and query.new else scan_views.Comparison()
+
+    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+        self.viewers.append(viewer)
+        if identifier == self.vulnerability_page.id:
+            return self.vulnerability_page
+        return scan_views.Vulnerability(id=identifier, is_known=False)
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         self.viewers.append(viewer)

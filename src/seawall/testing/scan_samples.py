@@ -170,3 +170,38 @@ FEEDS_PAGE: Final = scan_views.FeedsPage(
     ),
     stale_after_days=7,
 )
+
+VULNERABILITY: Final = scan_views.Vulnerability(
+    id="CVE-2025-9230",
+    is_known=True,
+    also=("DSA-6015-1",),
+    summary="Out-of-bounds read and write in CMS decryption with a password recipient.",
+    severity=Severity.CRITICAL,
+    exploited_since="2025-11-20",
+    epss=0.412,
+    holders=(
+        scan_views.Holder(
+            repository="shop/checkout",
+            digest=SHOP_OLD,
+            package="libssl3",
+            version="3.0.11-1~deb12u2",
+            fixed="3.0.17-1~deb12u3",
+            severity=Severity.CRITICAL,
+            since=ago(minutes=42),
+            running=("checkout-1", "checkout-2"),
+        ),
+        scan_views.Holder(
+            repository="shop/checkout",
+            digest=SHOP,
+            package="libssl3",
+            version="3.0.11-1~deb12u2",
+            fixed="",
+            severity=Severity.CRITICAL,
+            since=ago(days=2),
+            running=(),
+        ),
+    ),
+    images=2,
+    running=2,
+    url="https://osv.dev/vulnerability/CVE-2025-9230",
+)

@@ -69,6 +69,7 @@ def routes(
         web.get("/audit", _for_session(site, _audit)),
         web.get("/images/{repository:.+}/-/{target}", _for_session(site, _image)),
         web.get("/compare", _for_session(site, _compare)),
+        web.get("/vulnerability", _for_session(site, _vulnerability)),
         web.get("/feeds", _for_session(site, _feeds)),
         web.get("/trust/{repository:.+}", _for_session(site, _trust)),
     ]
@@ -156,6 +157,14 @@ async def _compare(site: _Site, request: web.Request, session: Session) -> web.R
         query=query,
         commands=commands.for_comparison(query),
     )
+
+
+async def _vulnerability(site: _Site, request: web.Request, session: Session) -> web.Response:
+    identifier = queries.parse_vulnerability(request.query)
+    page = None
+    if identifier:
+        page = await blocking.run(site.pages.vulnerability, _viewer(session), identifier)
+    return rendering.render("vulnerability.html", session=session, now=site.clock.now(), page=page)
 
 
 async def _feeds(site: _Site, request: web.Request, session: Session) -> web.Response:

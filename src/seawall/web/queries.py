@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from seawall.core.errors import InvalidInputError
 from seawall.oci.names import RepositoryName
+from seawall.scan import whereabouts
 from seawall.web import limits, scan_views, views
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
@@ -44,6 +45,14 @@ def parse_image(query: Parameters) -> views.ImageQuery:
 def parse_comparison(query: Parameters) -> scan_views.ComparisonQuery:
     """Read `old` and `new`, each the name of an image of this registry."""
     return scan_views.ComparisonQuery(old=_text(query, "old"), new=_text(query, "new"))
+
+
+def parse_vulnerability(query: Parameters) -> str:
+    """Read `id`, which may be absent."""
+    text = _text(query, "id")
+    if text and not whereabouts.is_id(text):
+        raise InvalidInputError("id: not the id of an advisory", remedy="write CVE-2021-44228")
+    return text
 
 
 def parse_audit(query: Parameters) -> views.AuditQuery:

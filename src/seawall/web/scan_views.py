@@ -168,3 +168,37 @@ class FeedsPage:
 
     feeds: tuple[Feed, ...]
     stale_after_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """One image that holds a hole. `running` are the names of containers that run it."""
+
+    repository: str
+    digest: str
+    package: str
+    version: str
+    fixed: str
+    severity: Severity
+    since: dt.datetime
+    running: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vulnerability:
+    """One hole in the fleet. `holders` are what runs first, then the oldest.
+
+    Not `is_known`: no advisory that is imported speaks of it, so nobody looked for it.
+    """
+
+    id: str
+    is_known: bool
+    also: tuple[str, ...] = ()
+    summary: str = ""
+    severity: Severity | None = None
+    exploited_since: str = ""
+    epss: float | None = None
+    holders: tuple[Holder, ...] = ()
+    images: int = 0  # that the viewer may see
+    running: int = 0  # containers
+    url: str = ""  # shown as a link only when it is https

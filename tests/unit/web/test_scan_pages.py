@@ -179,3 +179,40 @@ def test_no_list_is_longer_than_its_bound() -> None:
     found = scans.judgement(many, has_layers=True)
     assert (limits.CHANGES_SHOWN, 200) == (len(found.plan.rows), found.plan.total)
     assert limits.ANSWERS_SHOWN == len(found.answers) == len(found.unapplied)
+
+
+HOLE = "/vulnerability?id=CVE-2025-9230"
+
+
+async def test_a_hole_is_shown_with_where_it_is_and_what_runs(ada) -> None:
+    text = await (await ada.get(HOLE)).text()
+
+    assert "checkout-1, checkout-2" in text
+    assert "exploited since 2025-11-20" in text
+    assert "41.2 %" in text
+    assert "In <b>2</b> images, <b>2</b> containers run with it." in text
+    assert text.index("checkout-1") < text.index("2 days ago")
+
+
+async def test_a_hole_that_no_advisory_knows_is_no_good_news(ada) -> None:
+    text = await (await ada.get("/vulnerability?id=CVE-1999-0001")).text()
+
+    assert "That is no proof that nothing has it" in text
+
+
+async def test_the_page_of_holes_asks_for_an_id_first(ada) -> None:
+    text = await (await ada.get("/vulnerability")).text()
+
+    assert "Where is a hole?" in text
+    assert not ada.pages.viewers
+
+
+@pytest.mark.parametrize("text", ["a", "<script>", "CVE 1", "x" * 101, "CVE-1&id=CVE-2", "%00"])
+async def test_refuses_what_is_no_id(ada, text) -> None:
+    assert 400 == (await ada.get(f"/vulnerability?id={text}")).status
+
+
+async def test_findings_lead_to_where_else_they_are(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert 'href="/vulnerability?id=CVE-2025-9230"' in text

@@ -37,6 +37,7 @@ from seawall.web.reading.refusals import Refusals
 from seawall.web.reading.sight import Sight
 from seawall.web.reading.trust import TrustReader
 from seawall.web.reading.verdicts import Verdicts
+from seawall.web.reading.vulnerability import VulnerabilityReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,18 @@ class HousePages:
             hosts=frozenset(self.hosts),
         )
         return comparisons.make(query)
+
+    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+        """Return where a hole is, in images that `viewer` may pull."""
+        sight = Sight.of(viewer, self.grants)
+        reader = VulnerabilityReader(
+            database=self.database,
+            registry=self.registry,
+            receipts=self.receipts,
+            seen=self._look(sight),
+            sight=sight,
+        )
+        return reader.read(identifier)
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         """Return all feeds in full. What went wrong with them is for administrators."""
