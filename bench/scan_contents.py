@@ -20,7 +20,7 @@ python3 python3-pip python3-venv python3-requests python3-yaml python3-cryptogra
 python3-setuptools python3-django python3-flask python3-sqlalchemy python3-lxml python3-pil
 curl git openssl nginx-light redis-server postgresql-client imagemagick vim-tiny openssh-client
 libxml2-utils sqlite3 ruby ruby-rack ruby-nokogiri nodejs npm perl ffmpeg gcc php-cli
-default-jre-headless liblog4j2-java libjackson2-databind-java libcommons-io-java libspring-core-java
+liblog4j2-java libjackson2-databind-java libcommons-io-java libspring-core-java
 """)
 
 VENV = words("""
@@ -39,16 +39,16 @@ tar@4.4.8 validator@10.11.0 jsonwebtoken@8.5.1 request@2.88.0 gulp@4.0.2 eslint@
 """)
 
 COPIED = words("""
-nginx-core haproxy redis-tools memcached mariadb-client-core sqlite3 postgresql-15 lighttpd
-apache2-bin squid bind9 unbound dnsmasq-base dropbear-bin openssh-client openssl curl wget git gnupg busybox
-bash dash zsh vim nano less gawk mawk sed grep tar gzip bzip2 xz-utils zstd p7zip unzip rsync socat
-netcat-openbsd tcpdump nmap strace gdb perl-base python3.11-minimal ruby3.1 lua5.4 php8.2-cli nodejs
-tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsmagick ghostscript poppler-utils libtiff-tools jq
-libxml2-utils xsltproc exim4-daemon-light dovecot-core postfix samba-common-bin ntpsec chrony
-libssl3 libcurl4 libxml2 zlib1g libexpat1 libsqlite3-0 libpng16-16 libjpeg62-turbo libtiff6 libwebp7
-libfreetype6 libgnutls30 libssh2-1 libnghttp2-14 libpcre2-8-0 libz3-4 libgcrypt20 libarchive13
-golang-go gh hugo docker.io containerd runc prometheus restic rclone etcd-server caddy
-ripgrep fd-find bat hyperfine exa sd
+ nginx-core haproxy redis-tools memcached mariadb-client-core sqlite3 postgresql-15 lighttpd
+apache2-bin squid bind9 unbound dnsmasq-base dropbear-bin openssh-client openssl curl wget git
+gnupg busybox bash dash zsh vim nano less gawk mawk sed grep tar gzip bzip2 xz-utils zstd p7zip
+unzip rsync socat netcat-openbsd tcpdump nmap strace gdb perl-base python3.11-minimal ruby3.1
+lua5.4 php8.2-cli nodejs tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsmagick ghostscript
+poppler-utils libtiff-tools jq libxml2-utils xsltproc exim4-daemon-light dovecot-core postfix
+samba-common-bin ntpsec chrony libssl3 libcurl4 libxml2 zlib1g libexpat1 libsqlite3-0
+libpng16-16 libjpeg62-turbo libtiff6 libwebp7 libfreetype6 libgnutls30 libssh2-1 libnghttp2-14
+libpcre2-8-0 libz3-4 libgcrypt20 libarchive13 golang-go gh hugo docker.io containerd runc
+prometheus restic rclone etcd-server caddy ripgrep fd-find bat hyperfine exa sd
 """)
 RENAMED = 7
 """Every so many copied programs get another name."""

@@ -31,7 +31,7 @@ from seawall.oci.tar import Entry, Kind, show
 from seawall.scan import inventory_reading
 from seawall.scan.inventory_facts import Fact, LayerFacts, Packages, System, Unread
 from seawall.scan.inventory_paths import parent, resolve_parent
-from seawall.scan.inventory_reading import AnyReader, reader_of
+from seawall.scan.inventory_reading import AnyReader, OtherReader, reader_of
 from seawall.scan.model import Notice, NoticeKind
 from seawall.scan.path_hashes import hash_of
 
@@ -195,7 +195,7 @@ class _Reader:
                 self._link(real, entry, reader)
         elif real in self._also:
             self._remember(real, entry, reader)
-        elif reader is not None and entry.kind is Kind.FILE:
+        elif reader is not None and entry.kind is Kind.FILE and not _is_nothing(reader, entry):
             self._add(real, inventory_reading.fact_of(entry, real, reader))
 
     def _real(self, path: str, kind: Kind) -> str | None:
@@ -262,6 +262,11 @@ class _Reader:
             raise ArchiveLimitError(
                 f"package data of more than {MAX_KEPT_BYTES} bytes", limit="MAX_KEPT_BYTES"
             )
+
+
+def _is_nothing(reader: AnyReader, entry: Entry) -> bool:
+    """Tell whether an empty file says nothing: rpm leaves one where its journal was."""
+    return isinstance(reader, OtherReader) and not entry.size
 
 
 def _size(fact: Fact) -> int:

@@ -105,8 +105,8 @@ _ALGORITHMS: Final = ("md5", "sha1", "sha256")
 
 def _fact(content: Content, path: str, reader: AnyReader, sums: Callable[[], Sums]) -> Fact:
     if isinstance(reader, ReleaseReader):
-        found = distribution.parse(bytes(content))
-        return Release(found) if found else Unread("os-release names no distribution")
+        found = distribution.parse(bytes(content), path)
+        return Release(found) if found else Unread("it names no distribution")
     if isinstance(reader, OtherReader):
         return OtherDatabase(managers.OTHERS[path])
     if isinstance(reader, SystemReader):

@@ -8,7 +8,7 @@ unless the higher layer brings a real directory of that name.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, TypeAlias
 
 from seawall.scan import distribution
@@ -150,7 +150,9 @@ class View:
         """Yield the files of package managers, where those would find them."""
         places = [_Real(place, self._links) for place in PLACES]
         for path, fact in sorted(self._files.items()):
-            if isinstance(fact, System | Unread) and any(place.holds(path) for place in places):
+            if isinstance(fact, System | Unread) and any(
+                place.holds(path, self._files) for place in places
+            ):
                 yield path, fact
 
     def _others(self) -> list[str]:
@@ -199,10 +201,20 @@ class _Real:
         self._files = {resolve(path, links) for path in place.files}
         self._folders = {resolve(path, links) for path in place.folders}
         self._trees = {resolve(path, links) for path in place.trees}
+        self._names = place.names
 
-    def holds(self, path: str) -> bool:
+    def holds(self, path: str, known: Collection[str]) -> bool:
+        """Tell whether the manager reads the file at `path`, given all files that are known."""
         folder = parent(path)
-        return path in self._files or folder in self._folders or parent(folder) in self._trees
+        if folder in self._folders:
+            return self._is_first(path, folder, known)
+        return path in self._files or parent(folder) in self._trees
+
+    def _is_first(self, path: str, folder: str, known: Collection[str]) -> bool:
+        for name in self._names:
+            if (first := f"{folder}/{name}") in known:
+                return path == first
+        return True
 
 
 class _Hidden:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ from seawall.scan import inventory, inventory_facts
 from seawall.scan.inventory_layer import LayerSource, facts_of
 from seawall.scan.inventory_paths import resolve
 from seawall.scan.model import Component, Inventory, NoticeKind
+from seawall.testing import rpm_databases
 from seawall.testing.images import Entry, Files, layer
 
 STATUS = "var/lib/dpkg/status"
@@ -227,6 +229,65 @@ def test_ownership_ends_where_the_file_was_overwritten() -> None:
     assert "" == one(found, "a").owned_by
 
 
+def test_a_file_that_a_later_layer_brought_is_not_the_package_s_where_no_sum_says_so() -> None:
+    upper = {f"{SITE}/a-1.dist-info/METADATA": metadata("a", "1")}
+    assert "" == one(take(DEB, upper), "a").owned_by
+    again = {**DEB, SUMS: sums(metadata("a", "1"))}
+    assert "python3-a" == one(take(again, upper), "a").owned_by
+    newer = {STATUS: status(**{"python3-a": "2"}), **upper}
+    assert "python3-a" == one(take(DEB, newer), "a").owned_by
+
+
+APK = {
+    "etc/alpine-release": b"3.19.1\n",
+    "lib/apk/db/installed": (
+        b"P:py3-a\nV:1-r0\nA:x86_64\no:py-a\nF:usr/lib/python3.11/site-packages/a.dist-info\n"
+        b"R:METADATA\nZ:Q1%s\n\n"
+    )
+    % base64.b64encode(hashlib.sha1(metadata("a", "1")).digest()),
+    "usr/lib/python3.11/site-packages/a.dist-info/METADATA": metadata("a", "1"),
+}
+
+
+def test_apk_owns_its_files() -> None:
+    found = take(APK)
+    assert "py3-a" == one(found, "a").owned_by
+    assert "pkg:apk/alpine/py3-a@1-r0?arch=x86_64&distro=alpine-3.19.1" == one(found, "py3-a").purl
+    changed = take(
+        {**APK, "usr/lib/python3.11/site-packages/a.dist-info/METADATA": b"Name: a\nVersion: 2\n"}
+    )
+    assert "" == one(changed, "a").owned_by
+
+
+def test_of_two_databases_of_rpm_in_one_directory_the_newer_kind_counts() -> None:
+    def header(name: str) -> bytes:
+        return rpm_databases.header({**rpm_databases.DEMO, 1000: name})
+
+    old = rpm_databases.berkeley([header("old")])
+    new = rpm_databases.ndb([header("new")])
+    found = take({"var/lib/rpm/Packages": old, "etc/redhat-release": b"Rocky Linux release 9.4 x"})
+    assert [("old", "2:1.4~rc1-3.el9", 0)] == names(found)
+    purl = "pkg:rpm/rocky/old@1.4~rc1-3.el9?arch=x86_64&distro=rocky-9.4&epoch=2&rpmmod=demo:1.4"
+    assert purl == found.components[0].purl
+    both = {"var/lib/rpm": link("../../usr/lib/sysimage/rpm")}
+    both |= {"usr/lib/sysimage/rpm/Packages": old, "usr/lib/sysimage/rpm/Packages.db": new}
+    assert ["new"] == [c.name for c in take(both).components]
+    assert not take(both).notices
+
+
+def test_pacman_owns_its_files() -> None:
+    local = "var/lib/pacman/local/python-a-1-1"
+    found = take(
+        {
+            f"{local}/desc": b"%NAME%\npython-a\n\n%VERSION%\n1-1\n\n%ARCH%\nany\n\n",
+            f"{local}/files": f"%FILES%\n{SITE}/a-1.dist-info/METADATA\n".encode(),
+            f"{SITE}/a-1.dist-info/METADATA": metadata("a", "1"),
+        }
+    )
+    assert "python-a" == one(found, "a").owned_by
+    assert "pkg:alpm/arch/python-a@1-1?arch=any" == one(found, "python-a").purl
+
+
 def test_slim_images_without_lists_work() -> None:
     files = {path: content for path, content in DEB.items() if "info/" not in path or SITE in path}
     assert "" == one(take(files), "a").owned_by
@@ -318,7 +379,7 @@ def test_a_foreign_layer_is_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "manager"), [("lib/apk/db/installed", "apk"), ("var/lib/rpm/rpmdb.sqlite", "rpm")]
+    ("path", "manager"), [("var/lib/snapd/state.json", "snap"), ("nix/var/nix/db/db.sqlite", "nix")]
 )
 def test_a_database_that_is_not_read_is_a_notice(path: str, manager: str) -> None:
     found = take({path: b"x"})

@@ -171,6 +171,8 @@ def of_manifest(
     """Return what a jar without Maven's own words is; None when it does not say a version."""
     if (plugin := _of_plugin(fields)) is not None:
         return plugin
+    if (tomcat := _of_tomcat(fields, stem, has_folder)) is not None:
+        return tomcat
     if _SPEAKING.isdisjoint(fields):
         return None
     file = _file(stem)
@@ -205,8 +207,15 @@ def own(coordinates: list[Coordinates], stem: str, fields: Mapping[str, str]) ->
     fits = [i for i, found in enumerate(coordinates) if _fits(found, stem)]
     if fits:
         return max(fits, key=lambda i: (len(coordinates[i].artifact), coordinates[i].version))
-    version = _version(fields, _file(stem))
-    meant = [i for i, found in enumerate(coordinates) if _is_meant(found, fields, version)]
+    file = _file(stem)
+    version = _version(fields, file)
+    meant = [
+        i
+        for i, found in enumerate(coordinates)
+        if _is_meant(found, fields, version)
+        # a shaded jar may have the manifest of what it shades
+        and (not file or _plain(found.version) == _plain(file[1]))
+    ]
     if len(meant) == 1:
         return meant[0]
     return 0 if len(coordinates) == 1 and not version else None
@@ -258,6 +267,26 @@ def _fits(found: Coordinates, stem: str) -> bool:
     return rest == "" or (rest[0] in "-_." and rest[1:2].isdigit())
 
 
+def _of_tomcat(
+    fields: Mapping[str, str], stem: str, has_folder: Callable[[str], bool]
+) -> Coordinates | None:
+    """Read a jar of Tomcat's own distribution: `catalina.jar` is Maven's `tomcat-catalina`.
+
+    Its bundle name says which, since 2019; before that, the file's name.
+    """
+    if fields.get("implementation-title") != "Apache Tomcat" or not any(map(has_folder, _EE)):
+        return None
+    file = _file(stem)
+    name = _symbolic(fields).removeprefix("org.apache.") or (file[0] if file else stem)
+    artifact = name if name.startswith("tomcat-") else f"tomcat-{name}"
+    version = fields.get("implementation-version", "")
+    for pattern, _, _, group in _PATTERNS:
+        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact):
+            found = _checked(group, artifact, version)
+            return found and msgspec.structs.replace(found, proof="signature", confidence=0.9)
+    return None
+
+
 def _is_meant(found: Coordinates, fields: Mapping[str, str], version: str) -> bool:
     """Tell whether the manifest speaks of the artifact, by its version, bundle name or title."""
     if version and _plain(version) == _plain(found.version):
@@ -286,9 +315,9 @@ def _version(fields: Mapping[str, str], file: tuple[str, str] | None) -> str:
     artifact, named = file or ("", "")
     implementation = fields.get("implementation-version", "").partition(" ")[0]
     if _VERSION.fullmatch(implementation):
-        if not named or named == implementation or _is_titled(fields, artifact):
-            return implementation
-        return implementation if _plain(implementation) == _plain(named) else named
+        if named and _plain(implementation) == _plain(named):
+            return named  # as Maven has it; the manifest may add a zero
+        return implementation if not named or _is_titled(fields, artifact) else named
     bundle = fields.get("bundle-version", "")
     if named and (not bundle or bundle.split(".")[:2] == named.split(".")[:2]):
         return named

@@ -31,7 +31,7 @@ def read_mod(content: Content, path: str) -> tuple[Found, ...]:
             required[words[0]] = words[1]
         elif verb == "replace" and "=>" in words:
             arrow = words.index("=>")
-            old, new = [*words[:arrow], ""], [*words[arrow + 1 :], "", ""]
+            old, new = [*words[:arrow], "", ""], [*words[arrow + 1 :], "", ""]
             replaced[old[0], old[1]] = new[0], new[1]
     if not module:
         raise Unreadable("it names no module")

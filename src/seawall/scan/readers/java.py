@@ -66,7 +66,8 @@ def read_release(content: Content, path: str) -> tuple[Found, ...]:
     if not version:
         return ()
     builder = Evidence(kind="manifest", detail=detail(fields.get("IMPLEMENTOR", "")))
-    found = Found(type=PackageType.GENERIC, name="openjdk", version=version, evidence=(builder,))
+    name = "oracle-jdk" if fields.get("BUILD_TYPE") == "commercial" else "openjdk"
+    found = Found(type=PackageType.GENERIC, name=name, version=version, evidence=(builder,))
     return (found,)
 
 

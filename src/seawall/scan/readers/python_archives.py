@@ -1,7 +1,8 @@
-"""Python distributions in archives: eggs, which Python imports as they are, and wheels.
+"""Python distributions in archives: eggs, wheels, and applications in one file.
 
-A wheel is not importable where it lies; it is BUNDLED: `ensurepip` and Debian's `python-wheels`
-install from such files. An egg that is a folder is read by `python`.
+An egg is imported as it is: INSTALLED (one that is a folder is read by `python`). A wheel is
+BUNDLED: `ensurepip` and Debian's `python-wheels` install from such files. So is what an application
+of one file (PEX, shiv, zipapp) carries.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Final
 from seawall.core.limits import MIB
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, python
-from seawall.scan.readers._content import MANIFEST, detail
+from seawall.scan.readers._content import MANIFEST, detail, once
 from seawall.scan.readers._zip import Archive
 
 MAX_BYTES: Final = 1024 * MIB
+MAX_CARRIED: Final = 5_000
 MAX_METADATA_BYTES: Final = 4 * MIB
 """A description (README) may stand in it."""
 
@@ -28,6 +30,19 @@ def read_archive(content: Content, path: str) -> tuple[Found, ...]:
         if (metadata := python.parse(body, member.name)) is not None:
             return (_found(metadata, role, detail(member.name)),)
     raise Unreadable("it has no metadata of a Python distribution")
+
+
+def read_application(content: Content, path: str) -> tuple[Found, ...]:
+    """Read what an application of one file carries; there may be nothing."""
+    found: list[Found] = []
+    archive = Archive(content, _is_carried)
+    if len(archive.members) > MAX_CARRIED:
+        raise Unreadable(f"more than {MAX_CARRIED} distributions")
+    for member in archive.members:
+        body = archive.read(member, MAX_METADATA_BYTES)
+        if (metadata := python.parse(body, member.name)) is not None:
+            found.append(_found(metadata, Role.BUNDLED, detail(member.name)))
+    return once(found)
 
 
 def _found(metadata: python.Metadata, role: Role, inside: str) -> Found:
@@ -47,11 +62,21 @@ def _is_metadata(name: str) -> bool:
     return (folder.endswith(".dist-info") and file == "METADATA") or name == "EGG-INFO/PKG-INFO"
 
 
+def _is_carried(name: str) -> bool:
+    return name.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO"))
+
+
 READERS: Final[tuple[Reader, ...]] = (
     Reader(
         format="Python wheel or egg",
         read=read_archive,
         endings=(".whl", ".egg"),
+        max_bytes=MAX_BYTES,
+    ),
+    Reader(
+        format="Python application",
+        read=read_application,
+        endings=(".pex", ".pyz"),
         max_bytes=MAX_BYTES,
     ),
 )

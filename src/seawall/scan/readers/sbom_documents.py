@@ -64,7 +64,7 @@ class _Document(msgspec.Struct):
 
 
 def read_document(content: Content, path: str) -> tuple[Found, ...]:
-    """Read an SBOM. Raises Unreadable when it is none that is known."""
+    """Read an SBOM; nothing from a JSON object of another kind. Raises Unreadable."""
     role = _role(path)
     if bytes(content[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         document = json_of(content, _Document)
@@ -72,7 +72,7 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
             return once(_of_cyclonedx(document, role))
         if isinstance(document.spdxVersion, str):
             return once(_of_spdx(document, role))
-        raise Unreadable("it is neither CycloneDX nor SPDX 2")
+        return ()  # another JSON file of that name
     text = text_of(content)
     if not text.lstrip().startswith(("SPDXVersion:", "#")):
         raise Unreadable("it is neither JSON nor SPDX in tag-value form")
@@ -91,7 +91,9 @@ def _is_of_wheel(path: str) -> bool:
 
 
 def _is_wanted(path: str) -> bool:
-    return path.endswith(ENDINGS) or _is_of_wheel(path)
+    """Pip lists what it vendors in `vendor.txt` too, from which it is read."""
+    is_vendored = path.split("/")[-2:-1] == ["_vendor"]
+    return (path.endswith(ENDINGS) and not is_vendored) or _is_of_wheel(path)
 
 
 def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.scan.system import SystemReader, dpkg
+from seawall.scan.system import SystemReader, apk, dpkg, pacman, rpm
 
-READERS: Final = (*dpkg.READERS,)
+READERS: Final = (*dpkg.READERS, *apk.READERS, *rpm.READERS, *pacman.READERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Place:
     """Directories whose files count."""
     trees: tuple[str, ...] = ()
     """Directories in whose directories files count."""
+    names: tuple[str, ...] = ()
+    """If given, of the files of one directory only that which comes first here counts."""
 
 
 PLACES: Final = (
@@ -29,18 +31,25 @@ PLACES: Final = (
         files=("var/lib/dpkg/status",),
         folders=("var/lib/dpkg/status.d", "var/lib/dpkg/info"),
     ),
+    Place(manager="apk", files=("lib/apk/db/installed", "usr/lib/apk/db/installed")),
+    Place(
+        manager="rpm",
+        folders=("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"),
+        names=rpm.NAMES,
+    ),
+    Place(manager="pacman", trees=("var/lib/pacman/local",)),
 )
 
 OTHERS: Final = {
-    "lib/apk/db/installed": "apk",
-    "usr/lib/apk/db/installed": "apk",
-    "var/lib/rpm/Packages": "rpm",
-    "var/lib/rpm/Packages.db": "rpm",
-    "var/lib/rpm/rpmdb.sqlite": "rpm",
-    "usr/lib/sysimage/rpm/Packages": "rpm",
-    "usr/lib/sysimage/rpm/Packages.db": "rpm",
-    "usr/lib/sysimage/rpm/rpmdb.sqlite": "rpm",
-    "var/lib/pacman/local/ALPM_DB_VERSION": "pacman",
+    "var/lib/rpm/rpmdb.sqlite-wal": "rpm (what was not written back into its database)",
+    "usr/lib/sysimage/rpm/rpmdb.sqlite-wal": "rpm (what was not written back into its database)",
+    "var/lib/snapd/state.json": "snap",
+    "var/lib/flatpak/repo/config": "flatpak",
+    "var/lib/portage/world": "portage",
+    "var/lib/opkg/status": "opkg",
+    "usr/lib/opkg/status": "opkg",
+    "nix/var/nix/db/db.sqlite": "nix",
+    "var/db/xbps/pkgdb-0.38.plist": "xbps",
 }
 """Package databases that are noticed and not read: silence about them would look like safety."""
 

@@ -423,6 +423,19 @@ checksum = "ca8a50ef2360fbd1eeb0ecd46795a87a19024eb4b53c5dc916ca1fd95fe62438"
         ("usr/lib/python3/Jinja2-2.10-py3.9.egg/EGG-INFO/PKG-INFO", _METADATA),
         ("usr/lib/python3/setuptools/_vendor/Jinja2-2.10.dist-info/METADATA", _METADATA),
     ),
+    "Python application": (
+        (
+            "usr/local/bin/tool.pex",
+            b"#!/usr/bin/env python3\n"
+            + zipped(
+                {
+                    ".deps/Jinja2-2.10-py2.py3-none-any.whl/Jinja2-2.10.dist-info/METADATA":
+                    _METADATA,
+                    "PEX-INFO": b"{}",
+                }
+            ),
+        ),
+    ),
     "requirements.txt": (
         (
             "app/requirements.txt",

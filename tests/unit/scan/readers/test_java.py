@@ -89,6 +89,18 @@ def test_a_jar_that_shades_one_library_is_not_that_library() -> None:
     assert "com.google.inject@4.2.3" in found
 
 
+def test_a_shaded_jar_may_have_the_manifest_of_what_it_shades() -> None:
+    """As Hadoop's client has it."""
+    stated = manifest(
+        Implementation_Title="Apache Hadoop shaded Protobuf 3.7", Implementation_Version="1.1.1"
+    )
+    members = pom("org.apache.hadoop.thirdparty", "hadoop-shaded-protobuf_3_7", "1.1.1")
+    found = read("hadoop-client-runtime-3.3.1.jar", {MANIFEST: stated} | members)
+    assert Role.INSTALLED is found["hadoop-client-runtime@3.3.1"].role
+    shaded = found["org.apache.hadoop.thirdparty:hadoop-shaded-protobuf_3_7@1.1.1"]
+    assert Role.BUNDLED is shaded.role
+
+
 def test_no_group_is_guessed_from_a_file_name() -> None:
     found = read("commons-collections-3.2.1.jar", {"org/apache/Foo.class": CLASS})
     (item,) = found.values()
@@ -116,6 +128,28 @@ def test_no_group_is_guessed_from_a_file_name() -> None:
 def test_projects_that_build_without_maven(name: str, folder: str, expected: str) -> None:
     (item,) = read(name, {f"{folder}/A.class": CLASS, MANIFEST: manifest()}).values()
     assert expected == item.name
+
+
+@pytest.mark.parametrize(
+    ("name", "bundle", "expected"),
+    [
+        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
+        ("catalina.jar", "", "org.apache.tomcat:tomcat-catalina"),
+        ("tomcat9-coyote.jar", "org.apache.tomcat-coyote", "org.apache.tomcat:tomcat-coyote"),
+        ("a.jar", "org.apache.tomcat-embed-core", "org.apache.tomcat.embed:tomcat-embed-core"),
+    ],
+)
+def test_jars_of_tomcats_own_distribution(name: str, bundle: str, expected: str) -> None:
+    fields = {"Implementation_Title": "Apache Tomcat", "Implementation_Version": "9.0.50"}
+    stated = manifest(**fields, **({"Bundle_SymbolicName": bundle} if bundle else {}))
+    (item,) = read(name, {"org/apache/catalina/A.class": CLASS, MANIFEST: stated}).values()
+    assert (expected, "9.0.50") == (item.name, item.version)
+
+
+def test_the_commercial_runtime_has_a_name_of_its_own() -> None:
+    text = b'JAVA_VERSION="17.0.8"\nBUILD_TYPE="commercial"\nIMPLEMENTOR="Oracle Corporation"\n'
+    assert ["oracle-jdk"] == [item.name for item in java.read_release(text, "opt/jdk/release")]
+    assert () == java.read_release(b"ID=debian\n", "etc/release")
 
 
 def test_two_statements_of_a_manifest_make_a_group() -> None:
@@ -150,7 +184,7 @@ def test_a_scala_library_keeps_the_version_of_scala_in_its_name() -> None:
          "3.3.1"),
         ("scala-library-2.12.15.jar", {"Bundle_Version": "2.12.15.v20210914-VF-9"}, "2.12.15"),
         ("derby-10.14.2.0.jar", {"Bundle_Version": "10.14.2000000.1828579"}, "10.14.2.0"),
-        ("x-1.0.jar", {"Implementation_Version": "1.0.0", "Implementation_Title": "X"}, "1.0.0"),
+        ("x-1.0.jar", {"Implementation_Version": "1.0.0", "Implementation_Title": "X"}, "1.0"),
         ("x.jar", {"Implementation_Version": "2.1 (build 7)", "Implementation_Title": "x"}, "2.1"),
     ],
 )  # fmt: skip

@@ -154,6 +154,12 @@ def test_a_replacement_of_one_version_leaves_the_others() -> None:
     assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
 
 
+@pytest.mark.parametrize("line", ["replace =>", "replace a.b/d =>", "replace => a.b/d v1.0.0"])
+def test_a_broken_replacement_replaces_nothing(line: str) -> None:
+    text = f"module a.b/c\nrequire d.e/f v1.0.0\n{line}\n".encode()
+    assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
+
+
 @pytest.mark.parametrize(
     ("name", "banner"),
     [
@@ -204,3 +210,16 @@ def test_a_file_of_a_plugin_that_is_not_its_head() -> None:
 def test_drupals_core_has_the_name_that_advisories_use() -> None:
     (found,) = web_apps.read_application(b"  const VERSION = '9.5.0';", "core/lib/Drupal.php")
     assert PackageType.COMPOSER is found.type
+
+
+def test_another_json_file_of_the_name_is_no_sbom() -> None:
+    """A translation into the language bom, as MediaWiki has it."""
+    path = "usr/share/mediawiki/i18n/bom.json"
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    assert () == tuple(reader.read(b'{"@metadata": {"authors": []}, "cite-desc": "x"}', path))
+
+
+def test_pip_says_once_what_it_vendors() -> None:
+    assert formats.TABLE.find("s/pip/_vendor/bom.cdx.json") is None
+    assert formats.TABLE.find("s/pip/_vendor/vendor.txt") is not None

@@ -84,6 +84,7 @@ EXPECTED = {
     "usr/lib/python3/setuptools/_vendor/Jinja2-2.10.dist-info/METADATA": [
         "pypi jinja2 2.10 bundled BSD"
     ],
+    "usr/local/bin/tool.pex": ["pypi jinja2 2.10 bundled BSD"],
     "app/requirements.txt": [
         "pypi flask 1.0 declared",
         "pypi pyyaml 5.3 declared",

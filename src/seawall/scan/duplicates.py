@@ -1,0 +1,35 @@
+"""One package, once: what several files of an image say about the same code.
+
+Two rules, and no others: a package at two places is two components, for each may be fixed alone.
+
+    confirmed   a lock file or SBOM names a version whose files are in the image: the files count
+    twins       the same library twice in one folder (`jquery.js` and `jquery.min.js`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seawall.scan.model import Component, Role
+
+
+def without(components: Iterable[Component]) -> tuple[Component, ...]:
+    """Return the components, in their order, without those that only repeat another."""
+    listed = tuple(components)
+    present = {_code(item) for item in listed if item.role is not Role.DECLARED}
+    twins: set[tuple[object, ...]] = set()
+    kept: list[Component] = []
+    for item in listed:
+        if item.role is Role.DECLARED and _code(item) in present:
+            continue
+        if item.role is Role.BUNDLED and not item.inside:
+            twin = (*_code(item), item.path.rpartition("/")[0], item.layer, item.owned_by)
+            if twin in twins:
+                continue
+            twins.add(twin)
+        kept.append(item)
+    return tuple(kept)
+
+
+def _code(item: Component) -> tuple[object, ...]:
+    return item.type, item.name, item.version
