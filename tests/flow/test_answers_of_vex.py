@@ -117,3 +117,25 @@ def test_a_document_beside_the_image_changes_nothing(stage: Stage) -> None:
     stage.attest(signatures.new_key(), SHOP, houses.image(), kind, predicate)
     stage.work()
     assert found == holes(stage)
+
+
+def test_a_waiver_of_the_policy_is_shown_with_its_owner_and_counts_for_the_policy(
+    stage: Stage,
+) -> None:
+    found = holes(stage)
+    rows = "".join(
+        f"      - {{finding: {one}, reason: ticket 17, owner: alice, expires: 2999-01-01}}\n"
+        for one in sorted(found)
+    )
+    stage.house.settings.policy.write_text(
+        "version: 1\npolicies:\n  - name: shop\n    repositories: ['**']\n"
+        f"    rules: {{nothing-fixable: {{severity: low}}}}\n    waivers:\n{rows}"
+    )
+    assert isinstance(stage.may_run(APP), Admitted)
+    judged = stage.house.judge.judge(SHOP, digest_of(stage), tag=None)
+    assert judged.report is not None
+    assert () == judged.report.findings
+    assert {("waived", "alice")} == {(one.status, one.author) for one in judged.report.suppressed}
+    (rule,) = [one for one in judged.verdict.results if one.rule == "nothing-fixable"]
+    assert set(rule.waived) <= found
+    assert rule.waived, "policy counts for itself, and says what it did not count"

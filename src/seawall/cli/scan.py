@@ -137,7 +137,8 @@ def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tup
         reference = local.own_image(target, settings)
         digest = local.find(reference, house)
         report = _report(house, reference.repository, digest, options)
-        return str(reference), house.judge.answered(reference.repository, digest, report)
+        answered = house.judge.answered(reference.repository, digest, report)
+        return str(reference), house.judge.waived(reference.repository, answered)
 
 
 def _scanned(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
