@@ -12,12 +12,19 @@ from seawall.core import clock as clocks
 from seawall.oci.digest import Digest
 from seawall.scan import advice
 from seawall.scan.advice import Change, Place
-from seawall.scan.events import ReportMade
+from seawall.scan.events import FindingsChanged, ReportMade
 from seawall.scan.model import Weakness
 from seawall.scan.report_model import Report, Suppressed
 from seawall.store import Database
 from seawall.web import limits, scan_views
 from seawall.web.severities import Counts, Severity
+
+
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events about an image have in common."""
+
+    findings_by_severity: dict[str, int]
+    fixable: int
 
 
 def judgement(report: Report, *, has_layers: bool) -> scan_views.Judgement:
@@ -45,7 +52,8 @@ def history(database: Database, digests: Iterable[Digest]) -> tuple[scan_views.P
     points = []
     with database.read() as connection:
         for digest in digests:
-            only = audit.Filter(kinds=(ReportMade.kind(),), digest=str(digest))
+            kinds = (ReportMade.kind(), FindingsChanged.kind())
+            only = audit.Filter(kinds=kinds, digest=str(digest))
             entries = audit.read(
                 connection, limit=limits.HISTORY_POINTS, newest_first=True, only=only
             )
@@ -55,7 +63,7 @@ def history(database: Database, digests: Iterable[Digest]) -> tuple[scan_views.P
 
 
 def _point(entry: audit.Entry) -> scan_views.Point:
-    made = msgspec.json.decode(entry.body, type=ReportMade)
+    made = msgspec.json.decode(entry.body, type=_Found)
     known = {level.value for level in Severity}
     counts = {name: n for name, n in made.findings_by_severity.items() if name in known}
     return scan_views.Point(
