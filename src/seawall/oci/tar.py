@@ -86,6 +86,12 @@ class Entry:
             return source.content(wanted)
         return sparse.expand(self._regions, wanted, source.content)
 
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes of the content and leave it unread; nothing of sparse files."""
+        if self._source is None or self._regions is not None:
+            return b""
+        return self._source.peek(min(size, self.size))
+
     def chunks(self, max_bytes: int) -> Iterator[bytes]:
         """Yield the whole content in pieces of at most `max_bytes`, in place of `read`."""
         source, self._source = self._source, None
@@ -141,6 +147,17 @@ class Source:
             raise MalformedArchiveError("tar: a sparse map wants more bytes than the entry has")
         self.left -= size
         return self.exactly(size)
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes without consuming them; fewer at the end of the archive."""
+        while len(self._buffer) - self._at < size:
+            more = next(self._chunks, b"")
+            if not more:
+                break
+            self._fed += len(more)
+            self._buffer = self._buffer[self._at :] + more
+            self._at = 0
+        return self._buffer[self._at : self._at + size]
 
     def skip(self, size: int) -> None:
         available = len(self._buffer) - self._at

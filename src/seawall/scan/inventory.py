@@ -12,20 +12,29 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
-from seawall.scan import inventory_config, misconfiguration, purls
+from seawall.scan import inventory_config, inventory_programs, misconfiguration, purls
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.inventory_programs import Recogniser
 from seawall.scan.inventory_view import View
-from seawall.scan.model import Component, Inventory, LayerInfo, Notice, NoticeKind
+from seawall.scan.model import (
+    Component,
+    Inventory,
+    LayerInfo,
+    Notice,
+    NoticeKind,
+    Unexplained,
+)
 
 MAX_SECONDS: Final = 1800.0
 """Wall clock for all layers of one image together."""
 
+_Item = TypeVar("_Item", Component, Unexplained)
 
 COMBINE_MAX_SECONDS: Final = 120.0
 """Wall clock for laying the layers on each other; real images take milliseconds."""
@@ -40,6 +49,7 @@ def take(
     known: Mapping[str, LayerFacts] | None = None,
     keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
+    recognise: Recogniser = inventory_programs.by_signatures,
 ) -> Inventory:
     """Read every layer once, lowest first, and return what the image holds.
 
@@ -57,7 +67,7 @@ def take(
             keep(facts[source.digest])
     ordered = [facts[source.digest] for source in sources]
     end = monotonic() + COMBINE_MAX_SECONDS
-    return combine(sources, ordered, config, is_late=lambda: monotonic() > end)
+    return combine(sources, ordered, config, is_late=lambda: monotonic() > end, recognise=recognise)
 
 
 def combine(
@@ -66,10 +76,12 @@ def combine(
     config: bytes | None,
     *,
     is_late: Callable[[], bool] = lambda: False,
+    recognise: Recogniser = inventory_programs.by_signatures,
 ) -> Inventory:
     """Return the inventory of the image whose layers, lowest first, have these facts.
 
-    Pure, and quick for all but hostile layers; `is_late` can stop it, which becomes a notice.
+    `recognise` says what an executable is that no package owns. Pure, and quick for all but
+    hostile layers; `is_late` can stop it, which becomes a notice.
     """
     image = inventory_config.read(config, len(sources))
     created_by = [
@@ -87,9 +99,20 @@ def combine(
     is_cut = any(notice.kind is NoticeKind.LIMIT for notice in notices)
     notices += image.notices
     notices += view.notices()
+    release = view.distribution()
+    components: list[Component] = []
+    unexplained: list[Unexplained] = []
+    for at, item in (*view.components(), *view.programs(recognise)):
+        place = _Place(str(sources[at].digest), at, created_by[at])
+        if isinstance(item, Component):
+            placed = place.of(item)
+            components.append(msgspec.structs.replace(placed, purl=purls.of(placed, release)))
+        else:
+            unexplained.append(place.of(item))
     return Inventory(
-        components=_components(view, sources, created_by),
-        distribution=view.distribution(),
+        components=tuple(sorted(components, key=_order)),
+        unexplained=tuple(sorted(unexplained, key=lambda file: file.path)),
+        distribution=release,
         notices=tuple(notices),
         layers=tuple(
             LayerInfo(
@@ -108,22 +131,18 @@ def combine(
     )
 
 
-def _components(
-    view: View, sources: Sequence[LayerSource], created_by: Sequence[str]
-) -> tuple[Component, ...]:
-    found = view.distribution()
-    result = []
-    for index, component in view.components():
-        result.append(
-            msgspec.structs.replace(
-                component,
-                purl=purls.of(component, found),
-                layer=str(sources[index].digest),
-                layer_index=index,
-                created_by=created_by[index],
-            )
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """The layer that brought something."""
+
+    digest: str
+    index: int
+    created_by: str
+
+    def of(self, item: _Item) -> _Item:
+        return msgspec.structs.replace(
+            item, layer=self.digest, layer_index=self.index, created_by=self.created_by
         )
-    return tuple(sorted(result, key=_order))
 
 
 def _order(component: Component) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from seawall.scan.files.model import Executable
 from seawall.scan.model import Distribution, Notice
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
@@ -38,6 +39,12 @@ class Packages(msgspec.Struct, frozen=True, tag="packages", omit_defaults=True):
     found: tuple[Found, ...]
     sums: Sums
     trouble: str = ""
+
+
+class Program(msgspec.Struct, frozen=True, tag="program"):
+    """An executable file; an outline of it where a package of its own layer owns it."""
+
+    executable: Executable
 
 
 class System(msgspec.Struct, frozen=True, tag="system", omit_defaults=True):
@@ -67,7 +74,7 @@ class Unread(msgspec.Struct, frozen=True, tag="unread"):
     message: str
 
 
-Fact: TypeAlias = Packages | System | Release | OtherDatabase | Unread
+Fact: TypeAlias = Packages | Program | System | Release | OtherDatabase | Unread
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):

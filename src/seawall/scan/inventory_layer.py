@@ -29,17 +29,32 @@ from seawall.oci.bounds import (
 )
 from seawall.oci.tar import Entry, Kind, show
 from seawall.scan import inventory_reading
-from seawall.scan.inventory_facts import Fact, LayerFacts, Packages, System, Unread
+from seawall.scan.inventory_facts import (
+    Fact,
+    LayerFacts,
+    Packages,
+    Program,
+    System,
+    Unread,
+)
 from seawall.scan.inventory_paths import parent, resolve_parent
 from seawall.scan.inventory_reading import AnyReader, OtherReader, reader_of
 from seawall.scan.model import Notice, NoticeKind
-from seawall.scan.path_hashes import hash_of
+from seawall.scan.path_hashes import hash_of, unpack
 
 MAX_KEPT_BYTES: Final = 64 * MIB
 """Estimate of the memory that the facts of one layer may take."""
 
 HARDLINK_MAX_BYTES: Final = 32 * MIB
 """One file that a hard link needs, read in a second pass."""
+
+_NOTHING: Final[Set[str]] = frozenset()
+_SYSTEM_FOLDERS: Final = tuple(
+    f"{root}{name}/"
+    for root in ("", "usr/")
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libexec", "libx32", "games")
+)
+"""Where system packages put their programs."""
 
 _COST: Final = 200  # bytes that one kept item takes beside its text
 
@@ -66,16 +81,21 @@ def facts_of(
 
     Raises what `layer.open` or its stream raises, except NotFoundError.
     """
-    reader = _read(layer, limits, monotonic, frozenset())
-    if reader.wanted:
-        reader = _read(layer, limits, monotonic, frozenset(reader.wanted))
+    reader = _read(layer, limits, monotonic, _NOTHING, None)
+    unowned = reader.unowned_programs()
+    if reader.wanted or unowned:
+        reader = _read(layer, limits, monotonic, frozenset(reader.wanted), unowned)
     return reader.facts()
 
 
 def _read(
-    layer: LayerSource, limits: Limits, monotonic: Callable[[], float], also: Set[str]
+    layer: LayerSource,
+    limits: Limits,
+    monotonic: Callable[[], float],
+    also: Set[str],
+    programs: Set[str] | None,
 ) -> _Reader:
-    reader = _Reader(layer.digest, also)
+    reader = _Reader(layer.digest, also, programs)
     try:
         with layer.open() as stream:
             try:
@@ -105,9 +125,13 @@ def _drain(stream: BinaryIO) -> None:
 class _Reader:
     """The facts of a layer while it is read."""
 
-    def __init__(self, digest: str, also: Set[str]) -> None:
+    def __init__(self, digest: str, also: Set[str], programs: Set[str] | None) -> None:
+        """`also` are files to remember for hard links, `programs` those that no package owns;
+        None when that is not known yet."""
         self.wanted: set[str] = set()
         """Paths whose content a hard link needs, seen too late."""
+        self._programs = programs
+        self._outlined: list[str] = []
         self._digest = str(digest)  # not a Digest: the facts are encoded
         self._also = also
         self._contents: dict[str, bytes] = {}
@@ -191,11 +215,13 @@ class _Reader:
             return
         reader = reader_of(real)
         if entry.kind is Kind.HARDLINK:
-            if reader is not None:
-                self._link(real, entry, reader)
+            self._link(real, entry, reader)
         elif real in self._also:
             self._remember(real, entry, reader)
-        elif reader is not None and entry.kind is Kind.FILE and not _is_nothing(reader, entry):
+        elif reader is None:
+            if entry.kind is Kind.FILE and inventory_reading.is_program(entry):
+                self._examine(real, entry)
+        elif entry.kind is Kind.FILE and not _is_nothing(reader, entry):
             self._add(real, inventory_reading.fact_of(entry, real, reader))
 
     def _real(self, path: str, kind: Kind) -> str | None:
@@ -230,10 +256,42 @@ class _Reader:
         self._keep(_size(fact))
         self._files[path] = fact
 
-    def _link(self, path: str, entry: Entry, reader: AnyReader) -> None:
+    def _examine(self, path: str, entry: Entry) -> None:
+        """Read a program. What lies where packages put theirs is only outlined until it is known
+        whether one of this layer owns it: the lists come late in the archive."""
+        real = resolve_parent(path, self._links) if self._links else path
+        if real is None:
+            return
+        is_outline = path.startswith(_SYSTEM_FOLDERS) and (
+            self._programs is None or path not in self._programs
+        )
+        if is_outline:
+            self._outlined.append(path)
+        fact = inventory_reading.program_of(entry, real, is_outline=is_outline)
+        if fact is not None:
+            self._add(real, fact)
+
+    def unowned_programs(self) -> Set[str]:
+        """Return the programs that were only outlined though no package of this layer has them."""
+        hashes: set[int] = set()
+        for fact in self._files.values():
+            if isinstance(fact, System):
+                for owned in fact.owned:
+                    hashes.update(unpack(owned.paths))
+        return {
+            path
+            for path in self._outlined
+            if hash_of(path) not in hashes and hash_of(path.removeprefix("usr/")) not in hashes
+        }
+
+    def _link(self, path: str, entry: Entry, reader: AnyReader | None) -> None:
         """A hard link: the content is that of another name of the same layer."""
         target = _hardlink_target(entry.link, self._links)
-        if target is None:
+        if reader is None:
+            known = self._files.get(target) if target is not None else None
+            if isinstance(known, Program):
+                self._add(path, known)
+        elif target is None:
             self._add(path, Unread("its hard link leads out of the root"))
         elif isinstance(known := self._files.get(target), Packages) and (
             reader is reader_of(target)
@@ -273,6 +331,9 @@ def _size(fact: Fact) -> int:
     """Estimate the memory that a fact takes."""
     if isinstance(fact, Packages):
         return 3 * _COST * len(fact.found)
+    if isinstance(fact, Program):
+        program = fact.executable
+        return 3 * _COST * (1 + len(program.found)) + len(program.go_functions)
     if isinstance(fact, System):
         files = sum(len(each.paths) + len(each.sums) + _COST for each in fact.owned)
         return 3 * _COST * len(fact.found) + files

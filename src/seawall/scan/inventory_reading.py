@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from seawall.core.errors import LimitError
@@ -19,10 +19,13 @@ from seawall.core.limits import MIB
 from seawall.oci.bounds import ArchiveError
 from seawall.oci.tar import Entry, show
 from seawall.scan import distribution
+from seawall.scan.files import examine
+from seawall.scan.files.model import Format
 from seawall.scan.inventory_facts import (
     Fact,
     OtherDatabase,
     Packages,
+    Program,
     Release,
     Sums,
     System,
@@ -36,7 +39,12 @@ from seawall.scan.system import all as managers
 MEMORY_MAX_BYTES: Final = 4 * MIB
 """A larger file is mapped from disk."""
 
+PROGRAM_MIN_BYTES: Final = 64
+"""A smaller file is no program: the headers alone take as much."""
+
 _CHUNK: Final = MIB
+_ALGORITHMS: Final = ("md5", "sha1", "sha256")
+_MACHINE_CODE: Final = frozenset({Format.ELF, Format.PE, Format.MACHO})
 
 
 class ReleaseReader:
@@ -75,7 +83,7 @@ def fact_of(entry: Entry, path: str, reader: AnyReader) -> Fact:
         text = f"{show(entry.name)} has {entry.size} bytes, more than {reader.max_bytes}"
         return Unread(text)
     try:
-        with _loaded(entry) as (content, sums):
+        with _loaded(entry, _ALGORITHMS) as (content, sums):
             return fact_of_content(content, path, reader, lambda: sums)
     except ArchiveError:
         raise
@@ -95,12 +103,26 @@ def fact_of_content(
         return Unread(f"its reader failed: {type(error).__name__}")
 
 
+def is_program(entry: Entry) -> bool:
+    """Tell whether the file is machine code, by its first bytes."""
+    return entry.size >= PROGRAM_MIN_BYTES and examine.format_of(entry.peek(8)) in _MACHINE_CODE
+
+
+def program_of(entry: Entry, path: str, *, is_outline: bool) -> Program | Unread | None:
+    """Read an executable file whole, or only what its headers say. Raises ArchiveError."""
+    if entry.size > examine.MAX_BYTES:
+        return Unread(f"{show(entry.name)} has {entry.size} bytes, too many to be examined")
+    with _loaded(entry, ()) as (content, _):
+        try:
+            found = examine.outline(content) if is_outline else examine.examine(content, path)
+        except Exception as error:
+            return Unread(f"its reader failed: {type(error).__name__}")
+    return Program(found) if found is not None else None
+
+
 def sums_of(content: Content) -> Sums:
     """Return the starts of the file's digests."""
     return _cut(*(_hash(name, content) for name in _ALGORITHMS))
-
-
-_ALGORITHMS: Final = ("md5", "sha1", "sha256")
 
 
 def _fact(content: Content, path: str, reader: AnyReader, sums: Callable[[], Sums]) -> Fact:
@@ -121,13 +143,15 @@ def _fact(content: Content, path: str, reader: AnyReader, sums: Callable[[], Sum
 
 
 @contextlib.contextmanager
-def _loaded(entry: Entry) -> Iterator[tuple[Content, Sums]]:
-    """Give the whole content and the sums of an entry."""
+def _loaded(entry: Entry, algorithms: Sequence[str]) -> Iterator[tuple[Content, Sums]]:
+    """Give the whole content of an entry and its sums."""
+    hashes = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
     if entry.size <= MEMORY_MAX_BYTES:
         content = entry.read(MEMORY_MAX_BYTES)
-        yield content, sums_of(content)
+        for each in hashes:
+            each.update(content)
+        yield content, _cut(*(each.digest() for each in hashes))
         return
-    hashes = [hashlib.new(name, usedforsecurity=False) for name in _ALGORITHMS]
     with tempfile.TemporaryFile() as file:
         for chunk in entry.chunks(_CHUNK):
             for each in hashes:
@@ -146,5 +170,5 @@ def _hash(name: str, content: Content) -> bytes:
     return hashlib.new(name, content, usedforsecurity=False).digest()
 
 
-def _cut(md5: bytes, sha1: bytes, sha256: bytes) -> Sums:
-    return Sums(md5[:SUM_BYTES], sha1[:SUM_BYTES], sha256[:SUM_BYTES])
+def _cut(*digests: bytes) -> Sums:
+    return Sums(*(digest[:SUM_BYTES] for digest in digests))

@@ -11,22 +11,26 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, TypeAlias
 
-from seawall.scan import distribution
+from seawall.scan import distribution, inventory_programs
+from seawall.scan.files.model import Executable
 from seawall.scan.inventory_facts import (
     Fact,
     LayerFacts,
     OtherDatabase,
     Packages,
+    Program,
     Release,
+    Sums,
     System,
     Unread,
 )
 from seawall.scan.inventory_owners import File, Owners
 from seawall.scan.inventory_paths import parent, resolve, resolve_parent
-from seawall.scan.model import Component, Distribution, Notice, NoticeKind
+from seawall.scan.inventory_programs import Recogniser
+from seawall.scan.model import Component, Distribution, Notice, NoticeKind, Unexplained
 from seawall.scan.path_hashes import hash_of
 from seawall.scan.readers import Found
-from seawall.scan.system import Owned
+from seawall.scan.system import SUM_BYTES, Owned, python_record
 from seawall.scan.system.all import PLACES, Place
 
 MAX_FILE_NOTICES: Final = 50
@@ -87,6 +91,42 @@ class View:
                 owner = owners.of(self._file(path, fact)) if fact.found else ""
                 for found in fact.found:
                     yield self._since[_key(path, found)], _component(found, path, owner)
+
+    def programs(self, recognise: Recogniser) -> Iterator[tuple[int, Component | Unexplained]]:
+        """Yield what is in the programs that no package owns, each with the number of its layer."""
+        programs = {p: fact for p, fact in self._files.items() if isinstance(fact, Program)}
+        owners = self._owners(database for _, database in self._databases())
+        installed = self._installed()
+        for path, fact in sorted(programs.items()):
+            file = self._file(path, fact)
+            if owners.of(file):
+                continue
+            executable = fact.executable
+            packages = (*executable.found, *recognise(executable))
+            for found in packages:
+                yield self._brought[path], _component(found, path)
+            if not inventory_programs.is_explained(packages) and not installed(file):
+                yield self._brought[path], _unexplained(executable, path)
+
+    def _installed(self) -> Callable[[File], bool]:
+        """Return a test whether a language package brought a file."""
+        folders: set[str] = set()
+        records: list[Owned] = []
+        for path, fact in self._files.items():
+            if isinstance(fact, Packages):
+                folders |= inventory_programs.folders_of(path, fact)
+            elif isinstance(fact, System) and fact.manager == python_record.MANAGER:
+                records.extend(fact.owned)
+        owners = Owners(self._candidates(), records, self._links, {})
+        return lambda file: bool(owners.of(file)) or _is_within(parent(file.path), folders)
+
+    def _candidates(self) -> list[File]:
+        """Return the files that somebody may own."""
+        return [
+            self._file(path, fact)
+            for path, fact in self._files.items()
+            if isinstance(fact, Program) or (isinstance(fact, Packages) and fact.found)
+        ]
 
     def distribution(self) -> Distribution | None:
         for path in distribution.PATHS:
@@ -177,14 +217,12 @@ class View:
             owned.extend(fact.owned)
             for found in fact.found:
                 since[found.name] = max(since.get(found.name, 0), self._since[_system_key(found)])
-        files = [
-            self._file(path, fact)
-            for path, fact in self._files.items()
-            if isinstance(fact, Packages) and fact.found
-        ]
-        return Owners(files, owned, self._links, since)
+        return Owners(self._candidates(), owned, self._links, since)
 
-    def _file(self, path: str, fact: Packages) -> File:
+    def _file(self, path: str, fact: Packages | Program) -> File:
+        if isinstance(fact, Program):
+            sha256 = bytes.fromhex(fact.executable.sha256)
+            return File(path, self._brought[path], Sums(sha256=sha256[:SUM_BYTES]))
         return File(path, self._brought[path], fact.sums)
 
     def _hash(self, path: str) -> int:
@@ -289,6 +327,17 @@ def _component(found: Found, path: str, owner: str = "") -> Component:
         layer_index=0,
         licenses=found.licenses,
         owned_by=owner,
+    )
+
+
+def _unexplained(executable: Executable, path: str) -> Unexplained:
+    return Unexplained(
+        path=f"/{_printable(path)}",
+        format=executable.format,
+        kind=executable.kind,
+        size=executable.size,
+        sha256=executable.sha256,
+        build_id=executable.build_id,
     )
 
 

@@ -111,6 +111,23 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     pretty_name: str = ""
 
 
+class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
+    """A program or library that no package owns, and of which nothing says what it is."""
+
+    path: str
+    format: str
+    """`elf`, `pe` or `macho`."""
+    kind: str = ""
+    """`program`, `library` …; empty when the format does not tell."""
+    size: int = 0
+    sha256: str = ""
+    """Empty when only its headers were read."""
+    build_id: str = ""
+    layer: str = ""
+    layer_index: int = 0
+    created_by: str = ""
+
+
 class NoticeKind(enum.StrEnum):
     """Why the inventory may know less than the image holds."""
 
@@ -185,4 +202,5 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """True when a limit, a broken layer or a missing layer may hide components."""
     platform: str = ""
     config_digest: str = ""
+    unexplained: tuple[Unexplained, ...] = ()
     weaknesses: tuple[Weakness, ...] = ()

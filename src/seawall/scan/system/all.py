@@ -6,9 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.scan.system import SystemReader, apk, dpkg, pacman, rpm
+from seawall.scan.system import SystemReader, apk, dpkg, pacman, python_record, rpm
 
-READERS: Final = (*dpkg.READERS, *apk.READERS, *rpm.READERS, *pacman.READERS)
+READERS: Final = (
+    *dpkg.READERS,
+    *apk.READERS,
+    *rpm.READERS,
+    *pacman.READERS,
+    *python_record.READERS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,52 @@
+"""Programs that no package owns: what they say they are, and what nobody can explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeAlias
+
+from seawall.scan.files.model import Claim, Executable
+from seawall.scan.inventory_facts import Packages
+from seawall.scan.model import Evidence, PackageType, Role
+from seawall.scan.readers import Found
+
+Recogniser: TypeAlias = Callable[[Executable], Sequence[Found]]
+"""Says which packages an executable is or holds, beyond those that its builder recorded."""
+
+_FOLDERS: Final = frozenset({PackageType.NPM, PackageType.COMPOSER})
+"""Types whose manifest lies in the folder that holds all files of the package."""
+
+
+def by_signatures(executable: Executable) -> tuple[Found, ...]:
+    """Return what version signatures claim: the recogniser that needs no learned fingerprints."""
+    return tuple(_found(claim) for claim in executable.claims)
+
+
+def is_explained(found: Collection[Found]) -> bool:
+    """Tell whether one of the packages is the file itself, and not only something inside of it."""
+    return any(each.role is not Role.BUNDLED for each in found)
+
+
+def folders_of(path: str, fact: Packages) -> set[str]:
+    """Return the folders whose files a language package explains."""
+    folder = path.rpartition("/")[0]
+    found = set()
+    for each in fact.found:
+        if each.type in _FOLDERS and each.role is Role.INSTALLED:
+            found.add(folder)
+        elif each.type is PackageType.GEM and folder.endswith("specifications"):
+            home = folder.removesuffix("specifications")
+            found.add(f"{home}gems/{each.name}-{each.version}")
+    return found
+
+
+def _found(claim: Claim) -> Found:
+    detail = f"{claim.product} by a text at {claim.offset}"
+    evidence = Evidence(kind="signature", detail=detail, confidence=claim.confidence)
+    return Found(
+        type=claim.type,
+        name=claim.name or claim.product,
+        version=claim.version,
+        role=claim.role,
+        evidence=(evidence,),
+    )
