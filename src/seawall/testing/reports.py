@@ -16,6 +16,7 @@ from seawall.scan.model import (
     NoticeKind,
     PackageType,
     Role,
+    Unexplained,
     Weakness,
     WeaknessKind,
 )
@@ -183,6 +184,10 @@ def full() -> Report:
             is_partial=True,
             platform="linux/amd64",
             weaknesses=_WEAKNESSES,
+            unexplained=(
+                Unexplained(path="/opt/x", format="elf", kind="program", size=9, sha256="0" * 64,
+                            layer=LAYERS[1], layer_index=1),
+            ),
         ),
         findings=_FINDINGS,
         scanned_at=SCANNED_AT,
@@ -238,6 +243,7 @@ def hostile(text: str = HOSTILE) -> Report:
             layers=(),
             is_partial=True,
             platform=text,
+            unexplained=(Unexplained(path=text, format=text, kind=text, created_by=text),),
             weaknesses=(
                 Weakness(kind=WeaknessKind.SECRET, rule=text, title=text, severity=Severity.HIGH,
                          evidence=text, remedy=text, path=text, line=1),

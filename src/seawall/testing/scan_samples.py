@@ -55,6 +55,12 @@ JUDGEMENT: Final = scan_views.Judgement(
             layer=None,
         ),
     ),
+    unexplained=(
+        scan_views.Unexplained(
+            path="/opt/agent/bin/collector", what="elf program", size=8_412_160, layer=5
+        ),
+    ),
+    unexplained_total=1,
     answers=(
         scan_views.Answer(
             id="CVE-2023-45853",

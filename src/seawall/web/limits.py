@@ -16,6 +16,7 @@ CHANGES_SHOWN: Final = 25
 CLEARED_SHOWN: Final = 4
 """Ids that one of them names."""
 WEAKNESSES_SHOWN: Final = 50
+UNEXPLAINED_SHOWN: Final = 50
 ANSWERS_SHOWN: Final = 50
 HISTORY_POINTS: Final = 60
 """Reports that the trend of an image shows."""

@@ -66,11 +66,23 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unexplained:
+    """A program that no package owns and nothing recognises."""
+
+    path: str
+    what: str  # "elf program"
+    size: int
+    layer: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What is made of a report, beside its findings and packages."""
 
     plan: Plan
     weaknesses: tuple[Weakness, ...] = ()
+    unexplained: tuple[Unexplained, ...] = ()
+    unexplained_total: int = 0
     answers: tuple[Answer, ...] = ()
     unapplied: tuple[str, ...] = ()
 

@@ -38,6 +38,13 @@ async def test_the_image_page_shows_secrets_without_showing_them(ada) -> None:
     assert "ghp_… (40 characters)" in text
 
 
+async def test_the_image_page_shows_what_nothing_explains(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert "/opt/agent/bin/collector" in text
+    assert "no finding can be about them" in text
+
+
 async def test_the_image_page_shows_who_answers_for_what(ada) -> None:
     text = await (await ada.get(IMAGE)).text()
 

@@ -72,6 +72,7 @@ def document_of(report: Report, name: str) -> dict[str, Json]:
         "components": [
             *_system(inventory.distribution),
             *(_component(key, group) for key, group in _words.grouped(inventory).items()),
+            *map(_unexplained, inventory.unexplained),
         ],
         "dependencies": [
             {
@@ -167,6 +168,28 @@ def _component(reference: str, group: Sequence[Component]) -> Json:
         document["purl"] = first.purl
     if first.licenses:
         document["licenses"] = _licenses(first.licenses)
+    return document
+
+
+def _unexplained(file: Unexplained) -> Json:
+    document: dict[str, Json] = {
+        "type": "file",
+        "bom-ref": f"file:{file.path}",
+        "name": file.path,
+        "properties": [
+            _property(f"seawall:{key}", value)
+            for key, value in (
+                ("unexplained", f"{file.format} {file.kind}".strip()),
+                ("build-id", file.build_id),
+                ("created-by", file.created_by),
+                ("layer", file.layer),
+                ("layer-index", str(file.layer_index)),
+            )
+            if value
+        ],
+    }
+    if file.sha256:
+        document["hashes"] = [{"alg": "SHA-256", "content": file.sha256}]
     return document
 
 

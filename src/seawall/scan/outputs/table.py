@@ -12,13 +12,14 @@ from typing import Final
 
 from seawall.scan import advice, report_model
 from seawall.scan.advisory_model import State
-from seawall.scan.model import Weakness
+from seawall.scan.model import Unexplained, Weakness
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 
 COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "LAYER")
 COLUMN_MAX_CHARS: Final = 40
 NO_FIX: Final = "—"
+UNEXPLAINED_SHOWN: Final = 50
 
 _Row = tuple[str, str, str, str, str]
 
@@ -41,6 +42,7 @@ def lines(report: Report) -> Iterator[str]:
             yield _line(_row(finding), widths)
         yield ""
     yield from _weaknesses(report.inventory.weaknesses)
+    yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
     yield counts(report)
     yield from _doubts(report)
@@ -98,6 +100,20 @@ def _weaknesses(found: Sequence[Weakness]) -> Iterator[str]:
         yield f"  {plain(one.remedy, max_chars=200)}"
     if found:
         yield ""
+
+
+def _unexplained(files: Sequence[Unexplained]) -> Iterator[str]:
+    """Yield the programs of which nobody knows what they are: no finding can be about them."""
+    if not files:
+        return
+    yield f"UNEXPLAINED ({len(files)} programs that no package owns and nothing recognises)"
+    for one in files[:UNEXPLAINED_SHOWN]:
+        told = f"{plain(one.format)} {plain(one.kind)}".strip()
+        place = f"{one.size} bytes, layer {one.layer_index}"
+        yield f"  {plain(one.path, max_chars=200)}  {told}, {place}"
+    if len(files) > UNEXPLAINED_SHOWN:
+        yield f"  and {len(files) - UNEXPLAINED_SHOWN} more, see --format json"
+    yield ""
 
 
 def _answered(suppressed: Sequence[Suppressed]) -> Iterator[str]:

@@ -42,6 +42,16 @@ def judgement(report: Report, *, has_layers: bool) -> scan_views.Judgement:
         weaknesses=tuple(
             _weakness(one, has_layers=has_layers) for one in weak[: limits.WEAKNESSES_SHOWN]
         ),
+        unexplained=tuple(
+            scan_views.Unexplained(
+                path=one.path,
+                what=f"{one.format} {one.kind}".strip(),
+                size=one.size,
+                layer=one.layer_index + 1 if has_layers else None,
+            )
+            for one in report.inventory.unexplained[: limits.UNEXPLAINED_SHOWN]
+        ),
+        unexplained_total=len(report.inventory.unexplained),
         answers=tuple(map(_answer, islice(report.suppressed, limits.ANSWERS_SHOWN))),
         unapplied=report.unapplied[: limits.ANSWERS_SHOWN],
     )
