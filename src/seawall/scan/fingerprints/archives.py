@@ -10,6 +10,7 @@ A package that does not parse raises InvalidInputError and nothing of it is lear
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import lzma
@@ -28,7 +29,7 @@ from seawall.scan.files.model import Format
 from seawall.scan.fingerprints import rpm_file
 from seawall.scan.fingerprints.pack import LearnedPackage
 from seawall.scan.model import PackageType
-from seawall.scan.readers import python
+from seawall.scan.readers import python as python_metadata
 from seawall.scan.system import dpkg
 
 MAX_FILE_BYTES: Final = 512 * MIB
@@ -118,10 +119,10 @@ def _tar(packed: BinaryIO) -> Iterator[Member]:
     """Yield the files of a tar that may be packed with xz, gzip or zstd."""
     start = packed.read(6)
     packed.seek(0)
-    stream = cast("BinaryIO", lzma.LZMAFile(packed)) if start == _XZ else packed
-    for entry in layers.walk(stream, media.OCI_LAYER, LIMITS):
-        if entry.kind is Kind.FILE and 0 < entry.size <= MAX_FILE_BYTES:
-            yield entry.path, entry.read(MAX_FILE_BYTES)
+    with lzma.LZMAFile(packed) if start == _XZ else contextlib.nullcontext(packed) as stream:
+        for entry in layers.walk(cast("BinaryIO", stream), media.OCI_LAYER, LIMITS):
+            if entry.kind is Kind.FILE and 0 < entry.size <= MAX_FILE_BYTES:
+                yield entry.path, entry.read(MAX_FILE_BYTES)
 
 
 def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]:
@@ -129,7 +130,7 @@ def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]
     names = archive.namelist()
     for path in names:
         if path.endswith(".dist-info/METADATA") and path.count("/") == 1:
-            found = python.parse(_zipped(archive, path), path)
+            found = python_metadata.parse(_zipped(archive, path), path)
             if found is not None:
                 package = LearnedPackage(
                     type=PackageType.PYPI, name=found.name, version=found.version

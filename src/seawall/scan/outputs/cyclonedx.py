@@ -16,7 +16,7 @@ import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
-from seawall.scan.model import Component, Distribution, Evidence, PackageType
+from seawall.scan.model import Component, Distribution, Evidence, PackageType, Unexplained
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 from seawall.scan.severity import Severity
