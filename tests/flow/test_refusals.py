@@ -228,14 +228,14 @@ def test_an_advisory_changes_the_verdict_of_the_images_that_it_is_about_only(
     about = clean.house.registry.resolve(SHOP, "1")
     assert isinstance(clean.may_run("shop/app:1"), Admitted)
     assert isinstance(clean.may_run("other/app:1"), Admitted)
-    before = len(clean.events("ReportMade")), len(clean.events("VerdictGiven"))
+    before = len(clean.events("FindingsChanged")), len(clean.events("VerdictGiven"))
 
     path = tmp_path / "PyPI.jsonl"
     records = [osv(f"PYSEC-2026-{n}", "PyPI", "pillow", f"1{n}.0", CRITICAL) for n in (0, 2)]
     path.write_text("\n".join(records) + "\n")
     clean.house.advisories.import_file(path, actor=OPERATOR)
     clean.work()
-    made, given = clean.events("ReportMade"), clean.events("VerdictGiven")
+    made, given = clean.events("FindingsChanged"), clean.events("VerdictGiven")
     assert {about} == {each.digest for each in made[before[0] :]}
     assert {about} == {each.digest for each in given[before[1] :]}
     reason(clean.may_run("shop/app:1"), "nothing-fixable")

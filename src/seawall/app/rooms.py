@@ -35,7 +35,6 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import VexAccepted, VexRemoved
-from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
 from seawall.scan.vex.model import Document
 from seawall.scan.vex.store import VexDocuments
@@ -150,7 +149,6 @@ class House:
                 registry=registry,
                 reports=reports,
                 advisories=advisories,
-                rematching=Rematching(database, clock),
                 judge=judge,
                 clock=clock,
             ),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     bring = actions.add_parser("import", help="make files the current edition of their feeds")
-    bring.add_argument("file", type=Path, nargs="+", help="OSV: .json, .jsonl, .zip, or with .zst")
+    bring.add_argument("file", type=Path, nargs="+", help="file or folder, in any format known")
     bring.add_argument("--feed", help="name of the feed (default: the file's name)")
     bring.add_argument(
         "--unsafe-allow-shrink", action="store_true",
@@ -30,11 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     update = actions.add_parser("update", help="download what the settings name")
     update.add_argument("feed", nargs="*", help="only these (default: feeds.names in the settings)")
     update.add_argument("--url", help="base address (default: feeds.url in the settings)")
+    update.add_argument(
+        "--unsafe-allow-shrink", action="store_true",
+        help="accept editions with less than half of the advisories of the ones in use",
+    )  # fmt: skip
+    sources = actions.add_parser("sources", help="list the feeds that are known by name")
     listing = actions.add_parser("list", help="list the feeds with their age")
-    for action in (bring, update, listing):
+    for action in (bring, update, listing, sources):
         action.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.epilog = (
-        "Advisories are read in OSV format. Images that a new edition speaks about are judged\n"
+        "A format is told by its content: OSV, and what distributions and others publish.\n"
+        "What a new edition says about packages of images that were scanned before is judged\n"
         "again by the workers, from their stored inventories."
     )
 
@@ -85,11 +91,29 @@ def _update(options: argparse.Namespace, house: House) -> int:
             directory=downloads,
             actor=local.who(house.settings),
             progress=bars.show,
+            unsafe_allow_shrink=options.unsafe_allow_shrink,
         )
     failures = 0
     for result in results:
         failures += _print(result, options.json)
     return 3 if failures else 0
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from seawall.scan import feed_sources
+
+    for name, source in feed_sources.KNOWN.items():
+        if options.json:
+            line = {
+                "name": name, "url": source.url, "licence": source.licence,
+                "attribution": source.attribution, "about": source.about,
+            }  # fmt: skip
+            print(json.dumps(line))
+        else:
+            print(f"{name:<24} {source.about}\n{'':<24} {source.attribution}: {source.licence}")
+    if not options.json:
+        print("Every other name is one of OSV's ecosystems, below feeds.url of the settings.")
+    return 0
 
 
 def _list(options: argparse.Namespace, house: House) -> int:

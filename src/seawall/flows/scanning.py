@@ -132,7 +132,6 @@ class Scanning:
     registry: Registry
     reports: Reports
     advisories: Advisories
-    rematching: Rematching
     judge: Judge
     clock: Clock
 
@@ -189,8 +188,9 @@ class Scanning:
         fresh = self.advisories.fresh_ecosystems(asked.generation)
         if fresh:
             self._queue_rematches(sorted(self.reports.images_of(fresh)))
-        self.rematching.rejudge(packages)
-        self.rematching.settle(self._places)
+        rematching = Rematching(self.database, self.clock)
+        rematching.rejudge(packages, generation=asked.generation)
+        rematching.settle(self._places)
 
     def renew_reports(self) -> None:
         """Queue every image whose report is older than `REPORT_LIFETIME`.

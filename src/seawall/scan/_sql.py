@@ -24,6 +24,7 @@ generations = sa.Table(
     sa.Column("feed", sa.Text, nullable=False, index=True),
     sa.Column("started_at", sa.Text, nullable=False),
     sa.Column("is_switched", sa.Boolean, nullable=False),
+    sa.Column("is_rejudged", sa.Boolean, nullable=False),  # no stored verdict is older
     sa.Column("fresh", sa.Text, nullable=False),  # JSON: ecosystems no feed spoke about before
     # Ids are never used twice, also when the newest row was swept.
     sqlite_autoincrement=True,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -22,11 +22,12 @@ from seawall.core import clock as clocks
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
-from seawall.scan import _sql, feed_files, feeds, refreshes, staging
+from seawall.scan import _sql, feed_files, feed_sources, feeds, refreshes, staging
 from seawall.scan.advisory_model import Item
 from seawall.scan.errors import BadFeedError, BadRecordError, FeedShrunkError
 from seawall.scan.events import AdvisoriesRefreshed, FeedFailed
 from seawall.scan.feed_files import Progress
+from seawall.scan.feed_sources import Source
 from seawall.scan.feeds import Feed
 from seawall.scan.formats import Record
 from seawall.scan.refreshes import Failure, Refresh, Tally
@@ -115,20 +116,32 @@ class Advisories:
         actor: Actor,
         fetch: Fetch = net.fetch,
         progress: FeedProgress | None = None,
+        sources: Mapping[str, Source] = feed_sources.KNOWN,
+        unsafe_allow_shrink: bool = False,
     ) -> tuple[Refresh | Failure, ...]:
-        """Download the official zip of each ecosystem in `names` and import it, one by one.
+        """Download each feed in `names` and import it, one by one.
+
+        A name stands in `sources`, or is one of OSV's ecosystems, whose zip is below `base_url`.
 
         What fails is recorded with its reason and does not stop the others. `directory` holds
         half-finished downloads, which the next attempt resumes.
         """
         results: list[Refresh | Failure] = []
         for name in names:
-            url = f"{base_url.rstrip('/')}/{name}/all.zip"
+            url = feed_sources.url_of(name, base_url=base_url, known=sources)
             tick = _named(progress, name)
             try:
-                path = directory / f"{feeds.checked_name(name)}.zip"
+                path = directory / f"{feeds.checked_name(name)}.part"
                 results.append(
-                    self._update_one(name, url, path, actor=actor, fetch=fetch, tick=tick)
+                    self._update_one(
+                        name,
+                        url,
+                        path,
+                        actor=actor,
+                        fetch=fetch,
+                        tick=tick,
+                        unsafe_allow_shrink=unsafe_allow_shrink,
+                    )
                 )
             except SeawallError as error:
                 self._note_failure(name, url, error, actor)
@@ -169,7 +182,15 @@ class Advisories:
         return frozenset(msgspec.json.decode(said or "[]", type=list[str]))
 
     def _update_one(
-        self, name: str, url: str, path: Path, *, actor: Actor, fetch: Fetch, tick: Progress
+        self,
+        name: str,
+        url: str,
+        path: Path,
+        *,
+        actor: Actor,
+        fetch: Fetch,
+        tick: Progress,
+        unsafe_allow_shrink: bool,
     ) -> Refresh:
         old = self._feed(name)
         is_same_source = old.source == url and old.format == FORMAT
@@ -185,7 +206,13 @@ class Advisories:
             return self._keep(old)
         try:
             return self.import_file(
-                path, actor=actor, feed=name, source=url, etag=fetched.etag, progress=tick
+                path,
+                actor=actor,
+                feed=name,
+                source=url,
+                etag=fetched.etag,
+                progress=tick,
+                unsafe_allow_shrink=unsafe_allow_shrink,
             )
         finally:
             path.unlink(missing_ok=True)
@@ -275,7 +302,7 @@ def _write(stage: staging.Stage, path: Path, progress: Progress | None) -> Tally
         raise BadFeedError(
             f"{path.name} holds no valid advisory"
             + (f"; {tally.bad[0].place}: {tally.bad[0].reason}" if tally.bad else ""),
-            remedy="give a file in OSV format: .jsonl, .jsonl.zst, .json or the official .zip",
+            remedy="see docs/reference/feeds.md for the formats that are known",
         )
     return tally
 

@@ -22,18 +22,21 @@ from seawall.scan import products, versions
 from seawall.scan.model import Component, Distribution, PackageType
 
 _REGISTRIES: Final[Mapping[PackageType, str]] = {
+    PackageType.BITNAMI: "Bitnami",
     PackageType.CARGO: versions.RUST,
     PackageType.COMPOSER: "Packagist",
     PackageType.CRAN: "CRAN",
     PackageType.GEM: "RubyGems",
     PackageType.GENERIC: "CPE",
     PackageType.GOLANG: "Go",
+    PackageType.HACKAGE: "Hackage",
     PackageType.HEX: "Hex",
     PackageType.MAVEN: "Maven",
     PackageType.NPM: "npm",
     PackageType.NUGET: "NuGet",
     PackageType.PUB: "Pub",
     PackageType.PYPI: "PyPI",
+    PackageType.SWIFT: "SwiftURL",
 }
 
 _NOBODY: Final[Mapping[PackageType, str]] = {
@@ -41,6 +44,7 @@ _NOBODY: Final[Mapping[PackageType, str]] = {
     PackageType.CONDA: "no feed speaks about conda packages, only about the Python in them",
     PackageType.CPAN: "no feed speaks about Perl packages",
     PackageType.LUAROCKS: "no feed speaks about Lua rocks",
+    PackageType.OTP: "no feed speaks about the applications of Erlang itself",
 }
 
 _NO_VERSION: Final = frozenset({"", "(devel)", "devel", "unknown", "UNKNOWN"})

@@ -118,11 +118,11 @@ def _text(
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first in (b"{", b"") and _is_lines(start):
         yield from _lines(stream, tick)
+    elif formats.is_text(start):  # Debian's lists begin with `[`, as JSON may
+        yield from formats.of_text(_texts(stream, tick))
     elif first in (b"{", b"[", b"<"):
         yield from _document(stream)
         tick()
-    elif formats.is_text(start):
-        yield from formats.of_text(_texts(stream, tick))
     else:
         yield from _lines(stream, tick)
 

@@ -64,10 +64,11 @@ class Rematching:
         self._clock = clock
         self._differences: dict[int, Difference] = {}
 
-    def rejudge(self, packages: Iterable[staging.Package]) -> int:
-        """Judge again every version of these packages; returns how many verdicts changed.
+    def rejudge(self, packages: Iterable[staging.Package], *, generation: int) -> int:
+        """Judge again every version of the packages that a generation speaks differently about.
 
-        Raises FeedsMovedError when the feeds change faster than this can judge.
+        Returns how many verdicts changed. Raises FeedsMovedError when the feeds change faster than
+        this can judge.
         """
         asked = sorted(packages)
         for _ in range(reports.ATTEMPTS):
@@ -78,6 +79,12 @@ class Rematching:
             now = clocks.to_text(self._clock.now())
             with self._database.write() as connection:
                 if StoredAdvisories(connection).feeds() == feeds:
+                    g = _sql.generations.c
+                    connection.execute(
+                        sa.update(_sql.generations)
+                        .where(g.id == generation)
+                        .values(is_rejudged=True)
+                    )
                     return verdicts.change(connection, fresh, now=now)
         raise FeedsMovedError(
             "the advisories changed while packages were judged again", remedy="try again"
@@ -99,6 +106,9 @@ class Rematching:
             waiting = sa.select(_sql.unsettled.c.change)
             changes = _sql.verdict_changes
             connection.execute(sa.delete(changes).where(changes.c.id.not_in(waiting)))
+            packages, held = _sql.packages, _sql.contents.c
+            is_held = sa.exists().where(held.package == packages.c.id)
+            connection.execute(sa.delete(packages).where(~is_held))  # of images that are gone
         return settled
 
     def _unsettled(self) -> list[tuple[int, Digest, list[tuple[int, int]]]]:
@@ -195,10 +205,10 @@ def difference(before: Collection[Hole], after: Collection[Hole]) -> Difference:
     old = {hole.ids[0]: hole for hole in before}
     new = {hole.ids[0]: hole for hole in after}
     # A hole that only has another headline now is the same one.
-    were, are = ({i for hole in found for i in hole.ids} for found in (before, after))
+    were, are = ({i for hole in found for i in _own_names(hole)} for found in (before, after))
     return Difference(
-        appeared=tuple(sorted(_real(new) - (_real(old) | were))),
-        gone=tuple(sorted(_real(old) - (_real(new) | are))),
+        appeared=tuple(sorted(i for i in _real(new) if were.isdisjoint(_own_names(new[i])))),
+        gone=tuple(sorted(i for i in _real(old) if are.isdisjoint(_own_names(old[i])))),
         fixed=tuple(
             sorted(i for i in _real(new) & _real(old) if new[i].fixed and not old[i].fixed)
         ),
@@ -273,6 +283,11 @@ def _event(
         fixable=summary.fixable,
         exploited=summary.exploited,
     )
+
+
+def _own_names(hole: Hole) -> tuple[str, ...]:
+    """Return the names that are this hole's alone: not those of advisories over several."""
+    return tuple(name for name in hole.ids if name.startswith("CVE-")) or hole.ids
 
 
 def _real(found: Mapping[str, Hole]) -> set[str]:

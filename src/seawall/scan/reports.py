@@ -68,10 +68,11 @@ _NOTHING: Final = Inventory(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A report, with the verdicts that it was put together from."""
+    """A report, with what storing it needs."""
 
     report: Report
-    verdicts: Mapping[Question, tuple[Hole, ...]]
+    fresh: Mapping[Question, tuple[Hole, ...]]
+    """The verdicts that were worked out for it; the others stand in the database."""
     components: Mapping[Question, int]
     """How many components each verdict is about."""
 
@@ -130,7 +131,9 @@ class Reports:
             plan = matching.Plan(
                 inventory, advisories.ecosystems(), is_comprehensive=is_comprehensive
             )
-            found = holes.judge(plan.questions(), advisories)
+            asked = plan.questions()
+            stored = _current_verdicts(connection, asked)
+            fresh = holes.judge([one for one in asked if one not in stored], advisories)
             report = Report(
                 digest=str(digest),
                 inventory=inventory,
@@ -141,9 +144,9 @@ class Reports:
                 is_partial=inventory.is_partial,
             )
             return Judgement(
-                report=self._put_together(report, plan, found, advisories),
-                verdicts=found,
-                components=plan.questions(),
+                report=self._put_together(report, plan, stored | fresh, advisories),
+                fresh=fresh,
+                components=asked,
             )
 
     def store(
@@ -245,6 +248,12 @@ class Reports:
         with self._database.read() as connection:
             return frozenset(map(Digest, connection.execute(query).scalars()))
 
+    def images_with_hole(self, name: str) -> tuple[verdicts.Place, ...]:
+        """Return where in the fleet a hole is, under any of its names, and since when."""
+        with self._database.read() as connection:
+            packages = staging.packages_signalled(connection, [name])
+            return verdicts.places(connection, packages, name)
+
     def forget(self, connection: sa.Connection, digest: Digest) -> None:
         """Drop what is known about an image that no longer exists, in the caller's transaction."""
         for table in (_sql.reports, _sql.inventories, _sql.images):  # contents by cascade
@@ -296,6 +305,16 @@ class Reports:
     def _inventory(self, digest: Digest) -> Inventory | None:
         with self._database.read() as connection:
             return _stored_inventory(connection, digest)
+
+
+def _current_verdicts(
+    connection: sa.Connection, asked: Iterable[Question]
+) -> dict[Question, tuple[Hole, ...]]:
+    """Return the verdicts that are known already and that no new edition waits to change."""
+    if not verdicts.are_current(connection):
+        return {}
+    found = verdicts.of_questions(connection, asked)
+    return {question: verdicts.decode(body) for question, (_, body) in found.items()}
 
 
 def with_feeds(body: bytes, feeds: tuple[FeedUsed, ...], scanned_at: str) -> bytes:
@@ -363,8 +382,8 @@ def _replace_contents(connection: sa.Connection, judgement: Judgement) -> None:
         for component in report.inventory.components
         if (question := ecosystems.question(component, distribution)) is not None
     }
-    verdicts.change(connection, judgement.verdicts, now=now, but=report.digest)
-    numbers = verdicts.add(connection, held | dict(judgement.verdicts), now=now)
+    verdicts.change(connection, judgement.fresh, now=now, but=report.digest)
+    numbers = verdicts.add(connection, held | dict(judgement.fresh), now=now)
     image = _image_number(connection, report.digest, now)
     rows = {
         number: {

@@ -50,7 +50,11 @@ class Stage:
         with database.write() as connection:
             inserted = connection.execute(
                 sa.insert(_sql.generations).values(
-                    feed=feed, started_at=clocks.to_text(at), is_switched=False, fresh="[]"
+                    feed=feed,
+                    started_at=clocks.to_text(at),
+                    is_switched=False,
+                    is_rejudged=False,
+                    fresh="[]",
                 )
             )
         assert inserted.inserted_primary_key is not None

@@ -137,6 +137,17 @@ def _(event: ReportMade) -> str:
 
 
 @of.register
+def _(event: FindingsChanged) -> str:
+    found = (
+        ("newly vulnerable", event.newly_vulnerable),
+        ("newly fixed", event.newly_fixed),
+        ("withdrawn", event.withdrawn),
+    )
+    said = [f"{word}: {_cut(', '.join(names))}" for word, names in found if names]
+    return f"new advisories: {'; '.join(said) or 'the same holes, rated otherwise'}"
+
+
+@of.register
 def _(event: AdvisoriesRefreshed) -> str:
     changes = f"{event.added} new, {event.changed} changed, {event.withdrawn} withdrawn"
     return f"imported the advisories of {_cut(event.feed)}: {event.records} records, {changes}"
@@ -145,20 +156,6 @@ def _(event: AdvisoriesRefreshed) -> str:
 @of.register
 def _(event: FeedFailed) -> str:
     return f"could not refresh the advisories of {_cut(event.feed)}: {_cut(event.reason)}"
-
-
-@of.register
-def _(event: FindingsChanged) -> str:
-    told = [
-        f"{len(names)} {word}"
-        for names, word in (
-            (event.newly_vulnerable, "new"),
-            (event.newly_fixed, "with a fix now"),
-            (event.withdrawn, "withdrawn"),
-        )
-        if names
-    ]
-    return f"learned of {', '.join(told) or 'nothing new'} in"
 
 
 @of.register

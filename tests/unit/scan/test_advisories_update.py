@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from seawall.core.actor import SYSTEM
+from seawall.scan import feed_sources, feeds
 from seawall.scan.advisories import Advisories
+from seawall.scan.feed_sources import Source
 from seawall.scan.refreshes import Failure, Refresh
 from seawall.store import Database
 from seawall.testing.clocks import FakeClock
@@ -110,3 +112,35 @@ def test_a_missing_feed_is_told_and_the_others_come(
     assert isinstance(missing, Failure)
     assert "404" in missing.reason
     assert isinstance(found, Refresh)
+
+
+def test_a_feed_with_a_name_of_its_own_comes_from_its_own_address(
+    server: FeedServer, database: Database, tmp_path: Path
+) -> None:
+    server.files["/kev.json"] = json.dumps(
+        {"CVE-2024-0001": ["2024-05-01", "Known", "x"], "CVE-2024-0002": ["today", "", "x"]}
+    ).encode()
+    source = Source(url=f"{server.url}/kev.json", licence="CC0", attribution="x", about="x")
+    advisories = Advisories(database, FakeClock())
+    for is_unchanged in (False, True):
+        (result,) = advisories.update(
+            ["kev"],
+            base_url="http://127.0.0.1:9",
+            directory=tmp_path,
+            actor=SYSTEM,
+            sources={"kev": source},
+        )
+        assert isinstance(result, Refresh)
+        assert (1, is_unchanged) == (result.records, result.is_unchanged)
+
+
+def test_known_sources_are_safe_and_have_terms() -> None:
+    for name, source in feed_sources.KNOWN.items():
+        assert feeds.checked_name(name) == name
+        assert source.url.startswith("https://")
+        assert source.licence
+        assert source.attribution
+    page = Path(__file__).resolve().parents[3] / "docs" / "reference" / "feeds.md"
+    text = page.read_text()
+    assert all(source.attribution in text for source in feed_sources.KNOWN.values())
+    assert all(source.licence in text for source in feed_sources.KNOWN.values())

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +15,10 @@ from packaging.version import Version
 from seawall.core.actor import SYSTEM
 from seawall.scan import advisories as feeds
 from seawall.scan import advisory_ranges, matching
+from seawall.scan.advisory_model import Informational, State
 from seawall.scan.holes import Hit, Signals
 from seawall.scan.lookup import StoredAdvisories
-from seawall.scan.model import Component, Distribution, Inventory, PackageType
+from seawall.scan.model import Component, Distribution, Inventory, PackageType, Role
 from seawall.scan.report_model import Finding
 from seawall.scan.severity import UNRATED, Rating, Severity
 from seawall.scan.versions import ORDERS
@@ -64,6 +66,9 @@ def hit(
     rating: Rating = UNRATED,
     vendor: Rating = UNRATED,
     feed: str = "PyPI",
+    state: State = State.PLAIN,
+    informational: Informational = Informational.NONE,
+    module: str = "",
 ) -> Hit:
     return Hit(
         id=name,
@@ -74,6 +79,9 @@ def hit(
         rating=rating,
         vendor_rating=vendor,
         feed=feed,
+        state=state,
+        informational=informational,
+        module=module,
     )
 
 
@@ -236,6 +244,104 @@ def test_what_nobody_judges_is_said(distribution: Distribution | None, reason: s
 def test_an_empty_database_judges_nothing_and_says_so() -> None:
     image = inventory(deb("x"), python("z"))
     assert 2 == sum(spot.components for spot in matching.blind_spots(image, FakeAdvisories({})))
+
+
+def test_exploited_comes_before_likely_within_a_severity() -> None:
+    lookup = FakeAdvisories(
+        {("PyPI", n): [hit(f"CVE-2024-{n}", rating=HIGH)] for n in ("1", "2", "3")},
+        signals={
+            "CVE-2024-2": Signals(epss=0.9, epss_rank=0.99),
+            "CVE-2024-3": Signals(exploited_since="2024-05-01", ssvc="active,yes,total"),
+        },
+    )
+    found = matching.match(inventory(python("1"), python("2"), python("3")), lookup)
+    assert ["CVE-2024-3", "CVE-2024-2", "CVE-2024-1"] == [finding.id for finding in found]
+    assert ("2024-05-01", True, "active,yes,total") == (
+        found[0].exploited_since,
+        found[0].is_known_exploited,
+        found[0].ssvc,
+    )
+    assert (0.9, 0.99) == (found[1].epss, found[1].epss_rank)
+
+
+def test_what_is_installed_is_not_reported_again_as_declared() -> None:
+    lookup = FakeAdvisories({("PyPI", "x"): [hit("CVE-1")], ("PyPI", "y"): [hit("CVE-2")]})
+    declared = [
+        msgspec.structs.replace(python(name, path="/app/poetry.lock"), role=Role.DECLARED)
+        for name in ("x", "y")
+    ]
+    found = matching.match(inventory(python("x"), *declared), lookup)
+    assert [("x", Role.INSTALLED), ("y", Role.DECLARED)] == [(f.name, f.role) for f in found]
+
+
+def test_what_a_package_owns_is_judged_twice_only_when_that_is_asked_for() -> None:
+    lookup = FakeAdvisories({("PyPI", "x"): [hit("PYSEC-1")]}, also=["Debian:12"])
+    image = inventory(python("x", owned_by="python3-x"))
+    assert () == matching.match(image, lookup)
+    assert 1 == len(matching.match(image, lookup, is_comprehensive=True))
+
+
+def test_advisories_that_are_no_vulnerabilities_stand_apart() -> None:
+    lookup = FakeAdvisories(
+        {("PyPI", "x"): [hit("R-1", informational=Informational.UNMAINTAINED), hit("CVE-1")]}
+    )
+    judged = matching.judge(inventory(python("x")), lookup)
+    assert ["CVE-1"] == [finding.id for finding in judged.findings]
+    assert [("R-1", "unmaintained")] == [(f.id, f.informational) for f in judged.informational]
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_state_is_told_and_a_fix_is_trusted_over_it(state: State) -> None:
+    def found(fixed: str) -> Sequence[Finding]:
+        lookup = FakeAdvisories({("Debian:12", "x"): [hit("CVE-1", state=state, fixed=fixed)]})
+        return matching.match(inventory(deb("x")), lookup)
+
+    if state is State.UNDETERMINED:
+        assert () == found("")
+        return
+    assert state is only(found("")).state
+    assert State.PLAIN is only(found("2")).state
+
+
+def test_what_each_source_says_stays_visible() -> None:
+    lookup = FakeAdvisories(
+        {("PyPI", "x"): [hit("CVE-1", fixed="2"), hit("GHSA-1", "CVE-1", fixed="3", feed="b")]}
+    )
+    claims = only(matching.match(inventory(python("x")), lookup)).claims
+    assert [("PyPI", "CVE-1", "2"), ("b", "GHSA-1", "3")] == [
+        (claim.feed, claim.id, claim.fixed) for claim in claims
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "version", "advisory_module", "fixed", "is_found"),
+    [
+        ("nodejs:18", "1:18.1-1.module_el8", "nodejs:18", "1:18.2-1.module_el8", True),
+        ("nodejs:16", "1:16.1-1.module_el8", "nodejs:18", "1:18.2-1.module_el8", False),
+        ("", "1:16.1-1.module_el8", "nodejs:18", "1:18.2-1.module_el8", True),
+        ("", "1:16.1-1.el8", "nodejs:18", "1:18.2-1.module_el8", False),
+        ("perl:5.24", "4:5.24-1.module_el8", "", "4:5.26-2.el8", False),
+        ("", "4:5.26-1.el8", "", "4:5.26-2.el8", True),
+    ],
+)
+def test_a_stream_is_compared_with_itself(
+    module: str, version: str, advisory_module: str, fixed: str, is_found: bool
+) -> None:
+    component = Component(
+        type=PackageType.RPM,
+        name="x",
+        version=version,
+        purl="pkg:rpm/x",
+        module=module,
+        path="/var/lib/rpm",
+        layer="sha256:0",
+        layer_index=0,
+    )
+    lookup = FakeAdvisories(
+        {("AlmaLinux:8", "x"): [hit("ALSA-1", fixed=fixed, module=advisory_module)]}
+    )
+    alma = Distribution(id="almalinux", version_id="8.9")
+    assert is_found is bool(matching.match(inventory(component, distribution=alma), lookup))
 
 
 def test_three_thousand_holes_in_one_package_stay_quick() -> None:

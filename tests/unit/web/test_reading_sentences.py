@@ -14,7 +14,7 @@ from seawall.fleet.events import ContainerCreated
 from seawall.identity.events import LoginFailed
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.events import ManifestPushed, TagMoved
-from seawall.scan.events import ReportMade
+from seawall.scan.events import FindingsChanged, ReportMade
 from seawall.web import sentences
 
 
@@ -75,6 +75,18 @@ def test_every_kind_of_event_of_the_house_has_a_sentence() -> None:
                 unjudged=0,
                 is_partial=False,
                 feeds=[],
+            ),
+        ),
+        (
+            "new advisories: newly vulnerable: CVE-1; withdrawn: CVE-2",
+            FindingsChanged(
+                newly_vulnerable=["CVE-1"],
+                newly_fixed=[],
+                withdrawn=["CVE-2"],
+                changes=2,
+                findings_by_severity={"high": 1},
+                fixable=0,
+                exploited=0,
             ),
         ),
         (

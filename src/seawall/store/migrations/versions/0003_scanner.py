@@ -133,6 +133,12 @@ def upgrade() -> None:
     with op.batch_alter_table("scan_content", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_scan_content_image"), ["image"], unique=False)
 
+    with op.batch_alter_table("scan_generation", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("is_rejudged", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+    with op.batch_alter_table("scan_generation", schema=None) as batch_op:
+        batch_op.alter_column("is_rejudged", server_default=None)
     # The advisories in use stay in use, though they say less than the next import of the same file.
     for table, column, value in (
         ("scan_advisory", "informational", ""),
