@@ -7,8 +7,8 @@ import pytest
 
 from seawall import policy
 from seawall.core.errors import InvalidInputError
-from seawall.policy.model import Mode
-from seawall.policy.policies import Moded, Policy, Waiver
+from seawall.policy.model import Mode, Waiver
+from seawall.policy.policies import Moded, Policy
 from seawall.policy.rules import ContentWhole, NothingFixable
 from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 

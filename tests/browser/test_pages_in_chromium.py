@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 DESKTOP, PHONE, WIDE = (1440, 900), (360, 740), (2200, 1200)
 IMAGE = "/images/shop/checkout/-/2.4"
 TRUST = "/trust/shop/checkout"
+HOLE = "/vulnerability?id=CVE-2025-9230"
+COMPARE = "/compare?old=shop/checkout:2.3&new=shop/checkout:2.4"
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
@@ -89,7 +91,8 @@ async def test_no_page_scrolls_sideways(open_tab, size) -> None:
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
     for path in (
-        "/", IMAGE, f"{IMAGE}?severity=high", TRUST, "/audit", "/images/no/-/such",
+        "/", IMAGE, f"{IMAGE}?severity=high", COMPARE, HOLE, "/feeds", TRUST, "/audit",
+        "/images/no/-/such",
     ):  # fmt: skip
         await tab.page.goto(path)
         await _assert_fits(tab, size)
@@ -133,7 +136,7 @@ async def test_nothing_breaks_the_content_security_policy(open_tab, size) -> Non
     tab = await open_tab(size=size, dark=True)
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-    for path in ("/", IMAGE, TRUST, "/audit"):
+    for path in ("/", IMAGE, COMPARE, HOLE, "/feeds", TRUST, "/audit"):
         await tab.page.goto(path)
         await expect(tab.page.locator("h1")).to_be_visible()
 
@@ -177,7 +180,7 @@ async def test_has_no_serious_accessibility_findings(open_tab, axe: Path) -> Non
         found += await _axe(tab, source, f"/login {size} {dark}")
         await log_in(tab)
         await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-        for path in ("/", IMAGE, TRUST, "/audit", "/images/no/-/such"):
+        for path in ("/", IMAGE, COMPARE, HOLE, "/feeds", TRUST, "/audit", "/images/no/-/such"):
             await tab.page.goto(path)
             found += await _axe(tab, source, f"{path} {size} {dark}")
     assert found == []

@@ -34,7 +34,10 @@ from seawall.identity.users import Users
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
+from seawall.scan.events import VexAccepted, VexRemoved
 from seawall.scan.reports import Reports
+from seawall.scan.vex.model import Document
+from seawall.scan.vex.store import VexDocuments
 from seawall.store import Database
 from seawall.store.watching import Numbering, WhileUnchanged
 from seawall.trust import at_rest
@@ -93,6 +96,7 @@ class House:
     admission: Admission
     scanning: Scanning
     rejudging: Rejudging
+    vex: VexDocuments
     log: TransparencyLog
     witnesses: Witnesses
     logging: Logging
@@ -106,21 +110,16 @@ class House:
         watch = EventWatch(database, HARMLESS)
         trees = _trees(settings, database, clock, watch)
         log, witnesses = _log(settings, database, clock), Witnesses(database, clock)
-        signatures = Signatures(
-            registry=registry,
-            trusted_keys=trusted_keys,
-            authorities=TrustedAuthorities(database, clock),
-            hosts=frozenset(settings.registry_hosts),
-        )
+        authorities = TrustedAuthorities(database, clock)
+        signatures = _signatures(settings, registry, trusted_keys, authorities)
         vouching = Vouching(
             signatures=signatures,
             trees=_pinned_trees(settings, trees, Pins(database, clock, watch=watch), registry),
-            logged=LoggedSignatures(
-                log=log, witnesses=witnesses, kept=WhileUnchanged(watch, max_weight=SMALL_MAX_BYTES)
-            ),
+            logged=_logged(log, witnesses, watch),
             kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),
         )
-        judge = _judge(settings, clock, vouching, reports, watch)
+        vex = _vex(database, clock)
+        judge = _judge(settings, clock, vouching, reports=reports, vex=vex, watch=watch)
         return cls(
             settings=settings,
             database=database,
@@ -154,6 +153,7 @@ class House:
                 clock=clock,
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
+            vex=vex,
             log=log,
             witnesses=witnesses,
             logging=Logging(database=database, log=log, clock=clock),
@@ -208,8 +208,41 @@ def _pinned_trees(settings: Settings, trees: Trees, pins: Pins, registry: Regist
     return PinnedTrees(trees=trees, pins=pins, registry=registry, host=host)
 
 
+def _signatures(
+    settings: Settings,
+    registry: Registry,
+    trusted_keys: TrustedKeys,
+    authorities: TrustedAuthorities,
+) -> Signatures:
+    return Signatures(
+        registry=registry,
+        trusted_keys=trusted_keys,
+        authorities=authorities,
+        hosts=frozenset(settings.registry_hosts),
+    )
+
+
+def _logged(log: TransparencyLog, witnesses: Witnesses, watch: EventWatch) -> LoggedSignatures:
+    return LoggedSignatures(
+        log=log, witnesses=witnesses, kept=WhileUnchanged(watch, max_weight=SMALL_MAX_BYTES)
+    )
+
+
+def _vex(database: Database, clock: Clock) -> VexDocuments:
+    changes = frozenset({VexAccepted.kind(), VexRemoved.kind()})
+    watch = EventWatch(database, only=changes)
+    kept = WhileUnchanged[str, tuple[Document, ...]](watch, max_weight=SMALL_MAX_BYTES)
+    return VexDocuments(database, clock, kept=kept)
+
+
 def _judge(
-    settings: Settings, clock: Clock, vouching: Vouching, reports: Reports, watch: EventWatch
+    settings: Settings,
+    clock: Clock,
+    vouching: Vouching,
+    *,
+    reports: Reports,
+    vex: VexDocuments,
+    watch: EventWatch,
 ) -> Judge:
     signatures = vouching.signatures
     return Judge(
@@ -222,6 +255,7 @@ def _judge(
             hosts=signatures.hosts,
         ),
         reports=reports,
+        answers=vex.all,
         policies=lambda: policy.load_file(settings.policy),
         clock=clock,
         kept=WhileUnchanged(watch, max_weight=KEPT_MAX_BYTES),

@@ -69,7 +69,10 @@ def _show(options: argparse.Namespace, settings: Settings) -> int:
         set_to = "  ".join(f"{name}: {_text(value)}" for name, value in _set(moded.rule))
         print(f"  {moded.mode.value:<8} {moded.rule.name:<16} {set_to}".rstrip())
     for waiver in chosen.waivers:
-        print(f"  waiver   {waiver.finding} until {waiver.expires:%Y-%m-%d} ({waiver.owner})")
+        where = f" in {waiver.package}" if waiver.package else ""
+        print(
+            f"  waiver   {waiver.finding}{where} until {waiver.expires:%Y-%m-%d} ({waiver.owner})"
+        )
     return 0
 
 
@@ -106,7 +109,13 @@ def _document(one: Policy) -> dict[str, object]:
             {"rule": m.rule.name, "mode": m.mode.value, **dict(_set(m.rule))} for m in one.rules
         ],
         "waivers": [
-            {"finding": w.finding, "expires": w.expires.isoformat(), "owner": w.owner}
+            {
+                "finding": w.finding,
+                "package": w.package,
+                "expires": w.expires.isoformat(),
+                "owner": w.owner,
+                "reason": w.reason,
+            }
             for w in one.waivers
         ],
     }

@@ -123,7 +123,7 @@ def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tup
     else:
         name, report = _scanned(target, options, settings)
     if options.vex:
-        report = _answered(report, name, options.vex)
+        report = _answered(report, [name, *_own_names(name, settings)], options.vex)
     if options.only_fixed:
         fixable = tuple(one for one in report.findings if one.is_fixable)
         report = msgspec.structs.replace(report, findings=fixable)
@@ -136,7 +136,9 @@ def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tup
     with setup.opened(settings) as house:
         reference = local.own_image(target, settings)
         digest = local.find(reference, house)
-        return str(reference), _report(house, reference.repository, digest, options)
+        report = _report(house, reference.repository, digest, options)
+        answered = house.judge.answered(reference.repository, digest, report)
+        return str(reference), house.judge.waived(reference.repository, answered)
 
 
 def _scanned(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
@@ -162,12 +164,19 @@ def _scanned(target: str, options: argparse.Namespace, settings: Settings) -> tu
     return found.name, report
 
 
-def _answered(report: Report, name: str, files: list[Path]) -> Report:
+def _own_names(name: str, settings: Settings) -> list[str]:
+    """Return the names of an image of this installation under its hosts."""
+    is_bare = not name.startswith((*scan_targets.PATH_STARTS, scan_targets.ENGINE))
+    hosts = settings.registry_hosts if is_bare else ()
+    return [f"{host}/{name}" for host in hosts]
+
+
+def _answered(report: Report, names: list[str], files: list[Path]) -> Report:
     from seawall.scan import vex
     from seawall.scan.vex import documents
 
     found = [documents.read_file(path) for path in files]
-    return vex.apply(report, found, names=(name,))
+    return vex.apply(report, found, names=names)
 
 
 def _report(

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from seawall import audit, policy
 from seawall.core import clock as clocks
 from seawall.core.actor import Actor
@@ -24,11 +26,12 @@ from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index
 from seawall.oci.names import RepositoryName, Tag
 from seawall.policy.events import VerdictGiven
-from seawall.policy.model import Mode, RuleResult
+from seawall.policy.model import Mode, RuleResult, Waiver
 from seawall.policy.policies import Policies
 from seawall.registry.model import Needed
 from seawall.registry.service import Registry
-from seawall.scan.report_model import Report
+from seawall.scan import vex
+from seawall.scan.report_model import Finding, Report, Suppressed
 from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.store.watching import WhileUnchanged
@@ -86,6 +89,8 @@ class Judge:
     """What was read of images; it is read again after each event that may change it."""
     given: WhileUnchanged[tuple[str, str, Tag | None], audit.Entry | None]
     """The verdicts in force; they are read again after each verdict, by whomever."""
+    answers: Callable[[], Sequence[vex.Document]] = tuple
+    """Returns the VEX documents that an administrator let in."""
 
     def judge(self, repository: RepositoryName, digest: Digest, *, tag: Tag | None) -> Judgement:
         """Judge `digest` as an image of `repository`, asked for by `tag` or by digest.
@@ -112,9 +117,28 @@ class Judge:
             tag=tag,
             verdict=_decide(evidence, rules, now),
             vouched=vouched,
-            report=looked.report,
+            report=_waived(looked.report, rules, now),
             scanned=looked.scanned,
         )
+
+    def waived(self, repository: RepositoryName, report: Report) -> Report:
+        """Return a report without what a waiver of the repository's policy covers now."""
+        return _waived(report, self._rules(repository), self.clock.now()) or report
+
+    def answered(self, repository: RepositoryName, digest: Digest, report: Report) -> Report:
+        """Return a report without what VEX answers for; the image is `digest` or a part of it."""
+        documents = self.answers()
+        if not documents:
+            return report
+        names = self._names(repository, digest)
+        return vex.apply(report, documents, names=names, also=(str(digest),))
+
+    def _names(self, repository: RepositoryName, digest: Digest) -> list[str]:
+        """Return all names of an image, under every host and tag."""
+        tagged = self.registry.tag_list_with_digests(repository)
+        tags = [f":{one.tag}" for one in tagged if one.digest == digest]
+        hosts = sorted(self.vouching.signatures.hosts)
+        return [f"{host}/{repository}{mark}" for host in hosts for mark in (tags or [""])]
 
     def record(self, judgement: Judgement, *, actor: Actor) -> int:
         """Write the verdict down and return its number in the log.
@@ -145,14 +169,19 @@ class Judge:
         stored = self.registry.manifest(repository, digest)
         scanned = platform_manifest(stored.digest, stored.content, stored.media_type)
         runnable = runnable_manifests(stored.digest, stored.content, stored.media_type)
-        reports = {each: self.reports.latest(each) for each in runnable}
+        reports = {each: self._report(repository, digest, each) for each in runnable}
+        own = reports[scanned] if scanned in reports else self._report(repository, digest, scanned)
         return _Looked(
             needed=self.registry.needed(repository, digest),
             scanned=scanned,
             runnable=runnable,
             reports=tuple(reports.values()),
-            report=reports[scanned] if scanned in reports else self.reports.latest(scanned),
+            report=own,
         )
+
+    def _report(self, repository: RepositoryName, digest: Digest, scanned: Digest) -> Report | None:
+        report = self.reports.latest(scanned)
+        return None if report is None else self.answered(repository, digest, report)
 
     def _rules(self, repository: RepositoryName) -> policy.Policy | SeawallError:
         try:
@@ -273,6 +302,35 @@ def _refuse_unread(evidence: policy.Evidence, error: SeawallError) -> policy.Ver
     )
 
 
+def _waived(
+    report: Report | None, rules: policy.Policy | SeawallError, now: dt.datetime
+) -> Report | None:
+    """Take what a waiver covers out of the findings that are shown. Policy counts for itself."""
+    if report is None or isinstance(rules, SeawallError) or not rules.waivers:
+        return report
+    covered: dict[Finding, Waiver] = {}
+    for one in report.findings:
+        ids, packages = (one.id, *one.aliases), (one.name, one.package)
+        standing = [each for each in rules.waivers if each.covers(ids, packages, now)]
+        if standing:
+            covered[one] = max(standing, key=lambda each: each.expires)
+    suppressed = [
+        Suppressed(
+            finding=one,
+            status="waived",
+            reason=waiver.reason,
+            author=waiver.owner,
+            until=clocks.to_text(waiver.expires),
+        )
+        for one, waiver in covered.items()
+    ]
+    return msgspec.structs.replace(
+        report,
+        findings=tuple(one for one in report.findings if one not in covered),
+        suppressed=(*report.suppressed, *suppressed),
+    )
+
+
 def _scan_of_all(reports: Sequence[Report | None]) -> policy.Scan | None:
     """Put reports together: the oldest date, every finding. One missing report is no scan."""
     scans = [_scan(report) for report in reports if report is not None]
@@ -291,6 +349,7 @@ def _scan(report: Report) -> policy.Scan:
             id=finding.id,
             severity=policy.Severity[finding.severity.name],
             package=finding.name,
+            source=finding.package,
             aliases=finding.aliases,
             version=finding.version,
             fixed_version=finding.fixed_version,

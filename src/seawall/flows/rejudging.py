@@ -25,6 +25,7 @@ from seawall.jobs.worker import Task
 from seawall.oci import patterns
 from seawall.oci.names import RepositoryName
 from seawall.registry.service import Registry
+from seawall.scan.events import VexAccepted, VexRemoved
 from seawall.store import Database
 from seawall.trust.events import (
     AuthorityDistrusted,
@@ -67,11 +68,17 @@ def on_repository(entry: audit.Entry) -> Sequence[NewJob]:
     return [] if entry.repository is None else [_patterns_job([entry.repository])]
 
 
+def on_answers(entry: audit.Entry) -> Sequence[NewJob]:
+    """A VEX document that is let in or taken away has everything judged again."""
+    return [_patterns_job(["**"])]
+
+
 _OF_TRUST: Final = (KeyTrusted, KeyDistrusted, AuthorityTrusted, AuthorityDistrusted)
 _OF_TREES: Final = (RootPinned, RootUnpinned, TreePublished, TreeDeleted)
 RULES: Final = {
     **{change.kind(): on_trust for change in _OF_TRUST},
     **{change.kind(): on_repository for change in _OF_TREES},
+    **{change.kind(): on_answers for change in (VexAccepted, VexRemoved)},
 }
 
 

@@ -51,7 +51,7 @@ def decide(evidence: Evidence, policy: Policy, now: dt.datetime) -> Verdict:
 
 
 def _ask(moded: Moded, evidence: Evidence, policy: Policy, now: dt.datetime) -> RuleResult:
-    opinion = moded.rule.check(evidence, now, policy.waived_until)
+    opinion = moded.rule.check(evidence, now, policy.waivers)
     return RuleResult(
         rule=moded.rule.name,
         mode=moded.mode,

@@ -15,6 +15,7 @@
             reason: the code is not reachable, see ticket 17
             owner: alice
             expires: 2026-12-31
+            package: openssl
 
 A repository takes the policy of its most specific pattern, and the built-in policy when none fits.
 `mode` is enforce (default), warn or audit. Integrity (`content-whole`, `tree-intact`) is always on
@@ -36,8 +37,8 @@ from seawall.oci import patterns
 from seawall.policy import _fields, _trust_fields, _yaml
 from seawall.policy._yaml import Tree
 from seawall.policy.decide import INTEGRITY
-from seawall.policy.model import Mode, Severity
-from seawall.policy.policies import IN_PINNED_TREE, Moded, Policies, Policy, Waiver
+from seawall.policy.model import Mode, Severity, Waiver
+from seawall.policy.policies import IN_PINNED_TREE, Moded, Policies, Policy
 from seawall.policy.rule import Rule
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
 from seawall.policy.trust_rules import Attested, InTree, Signed
@@ -174,13 +175,16 @@ _RULES: Final[Mapping[str, Callable[[Mapping[str, Tree], str], Rule]]] = {
 
 def _waiver(tree: Tree, where: str) -> Waiver:
     fields = _fields.mapping(tree, where)
-    _fields.only(fields, where, required={"finding", "reason", "owner", "expires"})
+    _fields.only(
+        fields, where, required={"finding", "reason", "owner", "expires"}, optional={"package"}
+    )
     text = {name: _fields.text(fields[name], f"{where}.{name}") for name in fields}
     return Waiver(
         finding=text["finding"],
         reason=text["reason"],
         owner=text["owner"],
         expires=_fields.moment(text["expires"], f"{where}.expires"),
+        package=text.get("package", ""),
     )
 
 

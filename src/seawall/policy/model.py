@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from seawall.core.reason import Reason, Refusal
@@ -43,6 +44,8 @@ class Finding:
     id: str
     severity: Severity
     package: str
+    source: str = ""
+    """What advisories call the package, where that is another name."""
     aliases: tuple[str, ...] = ()
     version: str = ""
     fixed_version: str = ""
@@ -51,6 +54,24 @@ class Finding:
     @property
     def is_fixable(self) -> bool:
         return bool(self.fixed_version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """Somebody answers for one finding, for a time."""
+
+    finding: str
+    reason: str
+    owner: str
+    expires: dt.datetime
+    """From this moment on it is void."""
+    package: str = ""
+    """Only in this package, or in those that are built from it; empty: in every one."""
+
+    def covers(self, ids: Collection[str], packages: Collection[str], now: dt.datetime) -> bool:
+        """Tell whether it stands now for a finding with these ids in a package of these names."""
+        is_meant = self.finding in ids and (not self.package or self.package in packages)
+        return is_meant and now < self.expires
 
 
 class Format(enum.StrEnum):

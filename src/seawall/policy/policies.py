@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from seawall.oci import patterns
-from seawall.policy.model import Mode
+from seawall.policy.model import Mode, Waiver
 from seawall.policy.rule import Rule
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
 from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
@@ -20,17 +18,6 @@ class Moded:
 
     rule: Rule
     mode: Mode = Mode.ENFORCE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
-    """Somebody answers for one finding, for a time."""
-
-    finding: str
-    reason: str
-    owner: str
-    expires: dt.datetime
-    """From this moment on it is void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +35,6 @@ class Policy:
         rules = [moded.rule for moded in self.rules]
         asked = [rule for rule in rules if isinstance(rule, Attested)]
         return frozenset(kind for rule in asked for kind in rule.types)
-
-    @property
-    def waived_until(self) -> Mapping[str, dt.datetime]:
-        """Ids of findings and the end of the latest waiver for each."""
-        ends: dict[str, dt.datetime] = {}
-        for waiver in self.waivers:
-            ends[waiver.finding] = max(waiver.expires, ends.get(waiver.finding, waiver.expires))
-        return ends
 
 
 IN_PINNED_TREE: Final = Moded(rule=InTree(allow_unpinned=True))

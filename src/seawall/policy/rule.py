@@ -6,11 +6,11 @@ A rule never sees the network or the clock: what it may know stands in `Evidence
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
-from seawall.policy.model import Evidence
+from seawall.policy.model import Evidence, Waiver
 
 SHOWN: Final = 5
 """Findings or digests that a reason names before it says how many more there are."""
@@ -33,10 +33,8 @@ class Rule(Protocol):
 
     name: ClassVar[str]
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
-        """Judge. `waivers` are ids of findings with the time at which each waiver ends."""
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
+        """Judge. `waivers` are all of the policy, also those that ended."""
         ...
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from seawall.policy.model import Evidence, Finding, Severity
+from seawall.policy.model import Evidence, Finding, Severity, Waiver
 from seawall.policy.rule import MAX_CLOCK_SKEW, Opinion, duration_text, listed, no
 
 
@@ -17,9 +17,7 @@ class ContentWhole:
 
     name: ClassVar[str] = "content-whole"
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         content = evidence.content
         if content is None:
             return no("nobody checked the stored bytes", "let Seawall check the image again")
@@ -39,15 +37,12 @@ class NothingFixable:
     severity: Severity = Severity.HIGH
     unknown_counts_as: Severity = Severity.HIGH
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
             return no("the image was not scanned", _SCAN_REMEDY)
         counted = [finding for finding in evidence.scan.findings if self._counts(finding)]
-        active = {finding_id for finding_id, end in waivers.items() if now < end}
-        waived = [finding for finding in counted if _is_waived(finding, active)]
-        left = [finding for finding in counted if not _is_waived(finding, active)]
+        waived = [finding for finding in counted if _is_waived(finding, waivers, now)]
+        left = [finding for finding in counted if not _is_waived(finding, waivers, now)]
         waived_ids = tuple(sorted({finding.id for finding in waived}))
         if not left:
             also = f", {len(waived_ids)} waived" if waived_ids else ""
@@ -76,9 +71,7 @@ class ScanFresh:
     name: ClassVar[str] = "scan-fresh"
     max_age: dt.timedelta = dt.timedelta(days=7)
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
             return no("the image was not scanned", _SCAN_REMEDY)
         age = now - evidence.scan.scanned_at
@@ -96,9 +89,7 @@ class ScanComplete:
 
     name: ClassVar[str] = "scan-complete"
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
             return no("the image was not scanned", _SCAN_REMEDY)
         if evidence.scan.gaps:
@@ -112,8 +103,9 @@ class ScanComplete:
 _SCAN_REMEDY: Final = "wait for the scan, or run: seawall scan IMAGE"
 
 
-def _is_waived(finding: Finding, active: Collection[str]) -> bool:
-    return finding.id in active or any(alias in active for alias in finding.aliases)
+def _is_waived(finding: Finding, waivers: Sequence[Waiver], now: dt.datetime) -> bool:
+    ids, packages = (finding.id, *finding.aliases), (finding.package, finding.source)
+    return any(waiver.covers(ids, packages, now) for waiver in waivers)
 
 
 def _described(finding: Finding) -> str:

@@ -7,11 +7,11 @@ as people: two signatures that share a key or a certified identity are one signe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from seawall.policy.model import Evidence, Format, Signer, Tree, TreeState
+from seawall.policy.model import Evidence, Format, Signer, Tree, TreeState, Waiver
 from seawall.policy.rule import MAX_CLOCK_SKEW, Opinion, duration_text, listed, no
 
 AUTHORITY: Final = "authority:"
@@ -77,9 +77,7 @@ class Signed(Demands):
 
     name: ClassVar[str] = "signed"
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.signatures is None:
             return no("nobody looked for signatures", "let Seawall verify the image")
         found = evidence.signatures.signers
@@ -99,9 +97,7 @@ class Attested(Demands):
     name: ClassVar[str] = "attested"
     types: tuple[str, ...]
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.attestations is None:
             return no("nobody looked for attestations", "let Seawall verify the image")
         if not self.types:
@@ -126,9 +122,7 @@ class TreeIntact:
 
     name: ClassVar[str] = "tree-intact"
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         tree = evidence.tree
         if tree is None:
             return no("nobody looked at the repository's tree", "let Seawall verify the image")
@@ -154,9 +148,7 @@ class InTree:
     allow_unpinned: bool = False
     max_age: dt.timedelta | None = None
 
-    def check(
-        self, evidence: Evidence, now: dt.datetime, waivers: Mapping[str, dt.datetime]
-    ) -> Opinion:
+    def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         tree = evidence.tree
         if tree is None:
             return no("nobody looked at the repository's tree", "let Seawall verify the image")

@@ -13,6 +13,7 @@ it. A newer package in a higher layer leaves the old bytes in the lower one, uns
 
 from __future__ import annotations
 
+import collections
 import enum
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,11 +22,27 @@ from typing import Final
 import msgspec
 
 from seawall.scan import versions
+from seawall.scan.advisory_model import State
 from seawall.scan.model import Component, Distribution, PackageType
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.severity import Severity
 
 IDS_SHOWN: Final = 4
+
+_WORDS: Final[Mapping[State, str]] = {
+    State.PLAIN: "no fix is known",
+    State.NO_DSA: "may come with a point release",
+    State.POSTPONED: "postponed",
+    State.IGNORED: "will not be fixed",
+    State.END_OF_LIFE: "no longer supported",
+    State.UNIMPORTANT: "of no consequence",
+    State.UNDER_INVESTIGATION: "being looked at",
+    State.UNDETERMINED: "nobody knows",
+}
+"""Why there is no fix, in the words of whoever builds the package."""
+
+_NO_FIX: Final = _WORDS[State.PLAIN]
+
 BASE_LAYER: Final = 0
 
 _ECOSYSTEMS: Final[Mapping[PackageType, str]] = {
@@ -126,7 +143,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         worst = max((finding.severity for finding in self.rest), key=lambda one: one.rank)
         holes = "1 hole" if ids == 1 else f"{ids} holes"
         where = "1 package" if packages == 1 else f"{packages} packages"
-        return f"{holes} in {where} without a known fix are left, the worst {worst}"
+        reasons = collections.Counter(without_fix(finding) for finding in self.rest)
+        told = ", ".join(f"{reasons[reason]} {reason}" for reason in sorted(reasons))
+        more = f" ({told})" if len(reasons) > 1 or _NO_FIX not in reasons else ""
+        return f"{holes} in {where} without a known fix are left, the worst {worst}{more}"
+
+
+def without_fix(finding: Finding) -> str:
+    """Say why nothing clears a finding that no version is known to end."""
+    return _WORDS[finding.state]
 
 
 def of_report(report: Report) -> Plan:

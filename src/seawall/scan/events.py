@@ -53,3 +53,16 @@ class FindingsChanged(audit.Event, frozen=True, kw_only=True):
     findings_by_severity: dict[str, int]
     fixable: int
     exploited: int
+
+
+class VexAccepted(audit.Event, frozen=True, kw_only=True):
+    """Somebody let a VEX document in: its statements count from now on. `digest` is its own."""
+
+    format: str
+    author: str
+    statements: int
+    source: str
+
+
+class VexRemoved(audit.Event, frozen=True, kw_only=True):
+    """A VEX document counts no longer. `digest` is its own."""

@@ -31,7 +31,7 @@ from seawall.scan.model import Component, Distribution, Notice, NoticeKind, Unex
 from seawall.scan.path_hashes import hash_of
 from seawall.scan.readers import Found
 from seawall.scan.system import SUM_BYTES, Owned, python_record
-from seawall.scan.system.all import PLACES, Place
+from seawall.scan.system.all import PLACES, TABLE, Place
 
 MAX_FILE_NOTICES: Final = 50
 """Notices about single files; more are counted in one."""
@@ -201,12 +201,16 @@ class View:
         return sorted({fact.manager for fact in facts if isinstance(fact, OtherDatabase)})
 
     def _unreachable(self) -> list[str]:
-        """Return databases that links hide: they loop, or end where nothing was kept."""
+        """Return databases that links hide: they loop, or end where nothing was kept.
+
+        A place that the walk would have kept, had there been anything, is not hidden but empty:
+        `/lib/apk/db/installed` of a Debian whose `/lib` leads to `/usr/lib`.
+        """
         found = []
         for place in PLACES:
             for path in place.files:
                 real = resolve(path, self._links)
-                if real is None or (real != path and real not in self._files):
+                if real is None or (real not in self._files and not _is_kept(real, path)):
                     found.append(path)
         return found
 
@@ -343,3 +347,7 @@ def _unexplained(executable: Executable, path: str) -> Unexplained:
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _is_kept(real: str, path: str) -> bool:
+    return real == path or TABLE.find(real) is not None

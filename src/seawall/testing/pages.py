@@ -30,8 +30,15 @@ from seawall.testing.page_samples import (
     ago,
     digest_of,
 )
+from seawall.testing.scan_samples import (
+    COMPARISON,
+    FEEDS_PAGE,
+    HISTORY,
+    JUDGEMENT,
+    VULNERABILITY,
+)
 from seawall.testing.trust_samples import TRUST_PAGE
-from seawall.web import limits, trust_views, views
+from seawall.web import limits, scan_views, trust_views, views
 from seawall.web.ports import Viewer
 from seawall.web.views import Counts, Severity
 
@@ -57,6 +64,11 @@ class SamplePages:
     findings: tuple[views.Finding, ...] = FINDINGS
     log: tuple[views.Event, ...] = EVENTS
     trust_page: trust_views.TrustPage = TRUST_PAGE
+    comparison_page: scan_views.Comparison = COMPARISON
+    feeds_page: scan_views.FeedsPage = FEEDS_PAGE
+    vulnerability_page: scan_views.Vulnerability = VULNERABILITY
+    judgement: scan_views.Judgement | None = JUDGEMENT
+    history: tuple[scan_views.Point, ...] = HISTORY
     viewers: list[Viewer] = field(default_factory=list)
 
     def overview(self, viewer: Viewer, query: views.ListQuery) -> views.Overview:
@@ -84,7 +96,23 @@ class SamplePages:
             packages=_packages(self.packages, query.packages),
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )
-        return replace(page, scan=scan)
+        return replace(page, scan=scan, judgement=self.judgement, history=self.history)
+
+    def comparison(
+        self, viewer: Viewer, query: scan_views.ComparisonQuery
+    ) -> scan_views.Comparison:
+        self.viewers.append(viewer)
+        return self.comparison_page if query.old and query.new else scan_views.Comparison()
+
+    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+        self.viewers.append(viewer)
+        if identifier == self.vulnerability_page.id:
+            return self.vulnerability_page
+        return scan_views.Vulnerability(id=identifier, is_known=False)
+
+    def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
+        self.viewers.append(viewer)
+        return self.feeds_page
 
     def trust(self, viewer: Viewer, repository: str) -> trust_views.TrustPage | None:
         self.viewers.append(viewer)
@@ -129,6 +157,7 @@ class EmptyPages(SamplePages):
                 events=(),
             ),
             log=(),
+            feeds_page=scan_views.FeedsPage(feeds=(), stale_after_days=7),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from seawall.oci.digest import Digest
+from seawall.scan.advisory_model import State
 from seawall.scan.model import (
     Component,
     Distribution,
@@ -15,6 +16,7 @@ from seawall.scan.model import (
     NoticeKind,
     PackageType,
     Role,
+    Unexplained,
     Weakness,
     WeaknessKind,
 )
@@ -132,12 +134,13 @@ _GHSA: Final = "GHSA-xxxx-yyyy-zzzz"
 
 _FINDINGS: Final = (
     finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
-            fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",)),
+            fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",), is_known_exploited=True,
+            exploited_since="2021-12-10", epss=0.94, epss_rank=0.999),
     finding("CVE-2024-1", _FIRST, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
     finding("CVE-2024-1", _SECOND, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
     finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
     finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
-    finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8),
+    finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8, state=State.IGNORED),
     finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
 )  # fmt: skip
 _WEAKNESSES: Final = (
@@ -181,6 +184,10 @@ def full() -> Report:
             is_partial=True,
             platform="linux/amd64",
             weaknesses=_WEAKNESSES,
+            unexplained=(
+                Unexplained(path="/opt/x", format="elf", kind="program", size=9, sha256="0" * 64,
+                            layer=LAYERS[1], layer_index=1),
+            ),
         ),
         findings=_FINDINGS,
         scanned_at=SCANNED_AT,
@@ -236,6 +243,7 @@ def hostile(text: str = HOSTILE) -> Report:
             layers=(),
             is_partial=True,
             platform=text,
+            unexplained=(Unexplained(path=text, format=text, kind=text, created_by=text),),
             weaknesses=(
                 Weakness(kind=WeaknessKind.SECRET, rule=text, title=text, severity=Severity.HIGH,
                          evidence=text, remedy=text, path=text, line=1),

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seawall.web import trust_views, views
+from seawall.web import scan_views, trust_views, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,14 @@ def for_image(page: views.ImagePage) -> tuple[Command, ...]:
         Command(title="Vouch for it", line='seawall sign "$IMAGE"'),
         Command(title="The report as JSON", line='seawall scan --json "$IMAGE"'),
     )
+
+
+def for_comparison(query: scan_views.ComparisonQuery) -> tuple[Command, ...]:
+    """Return the command that compares the same two images."""
+    if not (query.old and query.new):
+        return ()
+    line = _line("seawall", "scan", query.new, "--against", query.old)
+    return (Command(title="The same in a shell", line=line),)
 
 
 def for_trust(page: trust_views.TrustPage) -> tuple[Command, ...]:

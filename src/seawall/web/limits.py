@@ -11,6 +11,22 @@ FINDINGS_PER_GROUP: Final = 10
 """Rows of one severity while all severities are shown."""
 FINDINGS_PER_PAGE: Final = 100
 """Rows when one severity is chosen."""
+CHANGES_SHOWN: Final = 25
+"""Changes of packages that an image's page advises."""
+CLEARED_SHOWN: Final = 4
+"""Ids that one of them names."""
+WEAKNESSES_SHOWN: Final = 50
+UNEXPLAINED_SHOWN: Final = 50
+ANSWERS_SHOWN: Final = 50
+HISTORY_POINTS: Final = 60
+"""Reports that the trend of an image shows."""
+DIFFERENCES_SHOWN: Final = 100
+"""Rows of each kind in a comparison."""
+HOLDERS_SHOWN: Final = 500
+"""Images that the page of one hole names."""
+DIGESTS_PER_QUERY: Final = 200
+LAYERS_MAX: Final = 100_000
+ECOSYSTEMS_SHOWN: Final = 12
 REFUSED_ROWS: Final = 20
 CONTAINER_ROWS: Final = 200
 EVENT_ROWS: Final = 12

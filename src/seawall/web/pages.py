@@ -68,6 +68,9 @@ def routes(
         web.get("/", _for_session(site, _overview)),
         web.get("/audit", _for_session(site, _audit)),
         web.get("/images/{repository:.+}/-/{target}", _for_session(site, _image)),
+        web.get("/compare", _for_session(site, _compare)),
+        web.get("/vulnerability", _for_session(site, _vulnerability)),
+        web.get("/feeds", _for_session(site, _feeds)),
         web.get("/trust/{repository:.+}", _for_session(site, _trust)),
     ]
 
@@ -141,6 +144,32 @@ async def _trust(site: _Site, request: web.Request, session: Session) -> web.Res
         page=page,
         commands=commands.for_trust(page),
     )
+
+
+async def _compare(site: _Site, request: web.Request, session: Session) -> web.Response:
+    query = queries.parse_comparison(request.query)
+    page = await blocking.run(site.pages.comparison, _viewer(session), query)
+    return rendering.render(
+        "compare.html",
+        session=session,
+        now=site.clock.now(),
+        page=page,
+        query=query,
+        commands=commands.for_comparison(query),
+    )
+
+
+async def _vulnerability(site: _Site, request: web.Request, session: Session) -> web.Response:
+    identifier = queries.parse_vulnerability(request.query)
+    page = None
+    if identifier:
+        page = await blocking.run(site.pages.vulnerability, _viewer(session), identifier)
+    return rendering.render("vulnerability.html", session=session, now=site.clock.now(), page=page)
+
+
+async def _feeds(site: _Site, request: web.Request, session: Session) -> web.Response:
+    page = await blocking.run(site.pages.feeds, _viewer(session))
+    return rendering.render("feeds.html", session=session, now=site.clock.now(), page=page)
 
 
 async def _audit(site: _Site, request: web.Request, session: Session) -> web.Response:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from seawall.core.actor import Actor
 from seawall.identity.sessions import Session
-from seawall.web import trust_views, views
+from seawall.web import scan_views, trust_views, views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,20 @@ class Pages(Protocol):
 
     def trust(self, viewer: Viewer, repository: str) -> trust_views.TrustPage | None:
         """Return who vouches for the repository; None as for `image`."""
+        ...
+
+    def comparison(
+        self, viewer: Viewer, query: scan_views.ComparisonQuery
+    ) -> scan_views.Comparison:
+        """Return two images beside each other. What the viewer may not see is "not here"."""
+        ...
+
+    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+        """Return where in the fleet a hole is; `identifier` is well-formed."""
+        ...
+
+    def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
+        """Return all feeds in full."""
         ...
 
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from seawall.core.errors import InvalidInputError
 from seawall.oci.names import RepositoryName
-from seawall.web import limits, views
+from seawall.scan import whereabouts
+from seawall.web import limits, scan_views, views
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -32,12 +33,26 @@ def parse_list(query: Parameters) -> views.ListQuery:
 
 
 def parse_image(query: Parameters) -> views.ImageQuery:
-    """Read `q`, `page`, `severity` and `findings`."""
+    """Read `q`, `page`, `severity`, `layer` and `findings`."""
     return views.ImageQuery(
         packages=parse_list(query),
         severity=_severity(_text(query, "severity")),
+        layer=_number(query, "layer", limits.LAYERS_MAX),
         findings_page=_number(query, "findings", limits.PAGE_MAX) or 1,
     )
+
+
+def parse_comparison(query: Parameters) -> scan_views.ComparisonQuery:
+    """Read `old` and `new`, each the name of an image of this registry."""
+    return scan_views.ComparisonQuery(old=_text(query, "old"), new=_text(query, "new"))
+
+
+def parse_vulnerability(query: Parameters) -> str:
+    """Read `id`, which may be absent."""
+    text = _text(query, "id")
+    if text and not whereabouts.is_id(text):
+        raise InvalidInputError("id: not the id of an advisory", remedy="write CVE-2021-44228")
+    return text
 
 
 def parse_audit(query: Parameters) -> views.AuditQuery:

@@ -18,7 +18,14 @@ from seawall.fleet.events import ContainerCreated
 from seawall.identity import events as identity
 from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry import events as registry
-from seawall.scan.events import AdvisoriesRefreshed, FeedFailed, FindingsChanged, ReportMade
+from seawall.scan.events import (
+    AdvisoriesRefreshed,
+    FeedFailed,
+    FindingsChanged,
+    ReportMade,
+    VexAccepted,
+    VexRemoved,
+)
 from seawall.trust.events import (
     AuthorityDistrusted,
     AuthorityTrusted,
@@ -149,6 +156,20 @@ def _(event: AdvisoriesRefreshed) -> str:
 @of.register
 def _(event: FeedFailed) -> str:
     return f"could not refresh the advisories of {_cut(event.feed)}: {_cut(event.reason)}"
+
+
+@of.register
+def _(event: VexAccepted) -> str:
+    count = event.statements
+    statements = "1 statement" if count == 1 else f"{count} statements"
+    return (
+        f"let in {statements} of {_cut(event.author)} ({event.format}), from {_cut(event.source)}"
+    )
+
+
+@of.register
+def _(event: VexRemoved) -> str:
+    return "took a VEX document away"
 
 
 # -- trust

@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 
 from seawall.core.actor import Actor
 from seawall.core.reason import Reason
+from seawall.web import scan_views, severities
+
+Severity = severities.Severity
+Counts = severities.Counts
 
 
 class Outcome(enum.StrEnum):
@@ -21,38 +25,6 @@ class Outcome(enum.StrEnum):
     ALLOWED = "allowed"
     REFUSED = "refused"
     PENDING = "pending"  # not judged yet: the scan waits or runs
-
-
-class Severity(enum.StrEnum):
-    """Worst first. `UNKNOWN` is an advisory that names no severity; it is never "none"."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    NEGLIGIBLE = "negligible"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Findings by severity; `fixable` of them have a fixed version."""
-
-    critical: int = 0
-    high: int = 0
-    medium: int = 0
-    low: int = 0
-    negligible: int = 0
-    unknown: int = 0
-    fixable: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(self.of(severity) for severity in Severity)
-
-    def of(self, severity: Severity) -> int:
-        value: int = getattr(self, severity.value)
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +232,7 @@ class FindingList:
     groups: tuple[FindingGroup, ...]
     page: int = 1
     pages: int = 1
+    layer: int | None = None  # only what it brought is here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +310,8 @@ class ImagePage:
     signatures: tuple[Signature, ...]
     events: tuple[Event, ...]
     attestations: tuple[Attestation, ...] = ()
+    judgement: scan_views.Judgement | None = None
+    history: tuple[scan_views.Point, ...] = ()  # the oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +338,7 @@ class ImageQuery:
 
     packages: ListQuery = field(default_factory=ListQuery)
     severity: Severity | None = None
+    layer: int | None = None  # counted from 1: only what it brought
     findings_page: int = 1
 
 

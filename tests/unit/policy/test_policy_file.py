@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from seawall import policy
 from seawall.core.errors import InvalidInputError, LimitError, SeawallError
-from seawall.policy.model import Mode
-from seawall.policy.policies import Waiver
+from seawall.policy.model import Mode, Waiver
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
 from seawall.policy.trust_rules import Attested, InTree, Signed
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall import policy
-from seawall.policy.model import Mode
-from seawall.policy.policies import Moded, Policy, Waiver
+from seawall.policy.model import Mode, Waiver
+from seawall.policy.policies import Moded, Policy
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
 from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 

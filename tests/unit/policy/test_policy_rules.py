@@ -4,8 +4,8 @@ import datetime as dt
 import pytest
 
 from seawall import policy
-from seawall.policy.model import Mode
-from seawall.policy.policies import Moded, Policy, Waiver
+from seawall.policy.model import Mode, Waiver
+from seawall.policy.policies import Moded, Policy
 from seawall.policy.rules import NothingFixable, ScanFresh
 from seawall.policy.trust_rules import Signed
 
@@ -108,6 +108,18 @@ def test_a_waiver_for_an_alias_holds_too():
     waiver = Waiver(finding="GHSA-1", reason="r", owner="o", expires=NOW + dt.timedelta(days=1))
     known_as = dataclasses.replace(HOLE, aliases=("GHSA-1",))
     assert decide(with_findings(known_as), NothingFixable(), waivers=(waiver,)).is_allowed
+
+
+@pytest.mark.parametrize(
+    ("package", "is_allowed"),
+    [("", True), (HOLE.package, True), ("openssl-source", True), ("other", False)],
+)
+def test_a_waiver_may_be_for_one_package(package, is_allowed):
+    hole = dataclasses.replace(HOLE, source="openssl-source")
+    end = NOW + dt.timedelta(days=1)
+    waiver = Waiver(finding=HOLE.id, reason="r", owner="o", expires=end, package=package)
+    verdict = decide(with_findings(hole), NothingFixable(), waivers=(waiver,))
+    assert verdict.is_allowed is is_allowed
 
 
 def test_a_rule_may_name_whose_signatures_count():

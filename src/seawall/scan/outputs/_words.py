@@ -16,6 +16,8 @@ from urllib.parse import quote
 from packaging import licenses
 
 from seawall.core import clock
+from seawall.scan import advice
+from seawall.scan.advisory_model import State
 from seawall.scan.model import Component, Inventory
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.severity import Severity
@@ -153,7 +155,22 @@ def advice_in_one_line(finding: Finding) -> str:
     """Return what to do about a finding."""
     if finding.fixed_version:
         return f"Update {plain(finding.package)} to {plain(finding.fixed_version)} or newer."
+    if finding.state is not State.PLAIN:
+        return f"No version of {plain(finding.package)} ends it: {advice.without_fix(finding)}."
     return f"No version of {plain(finding.package)} without it is known."
+
+
+def signals_of(finding: Finding) -> dict[str, str]:
+    """Return what ranks a finding beside its severity, by name; what nobody said is left out."""
+    told = {
+        "exploited-since": finding.exploited_since if finding.is_known_exploited else "",
+        "ransomware": "yes" if finding.is_used_by_ransomware else "",
+        "epss": "" if finding.epss is None else f"{finding.epss:.5f}",
+        "epss-percentile": "" if finding.epss_rank is None else f"{finding.epss_rank:.5f}",
+        "ssvc": finding.ssvc,
+        "state": finding.state.value,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def expression(texts: Sequence[str]) -> str | None:

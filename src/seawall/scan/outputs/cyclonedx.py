@@ -16,7 +16,7 @@ import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
-from seawall.scan.model import Component, Distribution, Evidence, PackageType
+from seawall.scan.model import Component, Distribution, Evidence, PackageType, Unexplained
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 from seawall.scan.severity import Severity
@@ -72,6 +72,7 @@ def document_of(report: Report, name: str) -> dict[str, Json]:
         "components": [
             *_system(inventory.distribution),
             *(_component(key, group) for key, group in _words.grouped(inventory).items()),
+            *map(_unexplained, inventory.unexplained),
         ],
         "dependencies": [
             {
@@ -170,6 +171,28 @@ def _component(reference: str, group: Sequence[Component]) -> Json:
     return document
 
 
+def _unexplained(file: Unexplained) -> Json:
+    document: dict[str, Json] = {
+        "type": "file",
+        "bom-ref": f"file:{file.path}",
+        "name": file.path,
+        "properties": [
+            _property(f"seawall:{key}", value)
+            for key, value in (
+                ("unexplained", f"{file.format} {file.kind}".strip()),
+                ("build-id", file.build_id),
+                ("created-by", file.created_by),
+                ("layer", file.layer),
+                ("layer-index", str(file.layer_index)),
+            )
+            if value
+        ],
+    }
+    if file.sha256:
+        document["hashes"] = [{"alg": "SHA-256", "content": file.sha256}]
+    return document
+
+
 def _licenses(texts: Sequence[str]) -> Json:
     joined = _words.expression(texts)
     if joined is not None:
@@ -256,6 +279,8 @@ def _vulnerability(group: Sequence[Finding]) -> dict[str, Json]:
     }
     if address := _words.address_of(first.id):
         document["source"] = {"name": first.id.partition("-")[0], "url": address}
+    if signals := _words.signals_of(first):
+        document["properties"] = [_property(f"seawall:{k}", v) for k, v in signals.items()]
     if first.summary:
         document["description"] = first.summary
     if fixed:

@@ -58,6 +58,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["address"] = _words.address_of
     environment.filters["listed"] = ", ".join
+    environment.filters["without_fix"] = advice.without_fix
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 

@@ -42,9 +42,9 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
         rows = [
             (
                 one.severity.value,
-                _linked(one.id),
+                _linked(one.id) + (" **exploited**" if one.is_known_exploited else ""),
                 f"{_text(one.name)} {_text(one.version)}",
-                _text(one.fixed_version) or "—",
+                _text(one.fixed_version or advice.without_fix(one)),
                 f"{one.layer_index}",
             )
             for one in report.findings
@@ -59,6 +59,12 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
             for one in sorted(weak, key=lambda one: (-one.severity.rank, one.rule, one.path))
         ]
         yield from _table(("Severity", "What", "Where", "Seen"), weak_rows)
+    unexplained = report.inventory.unexplained
+    if unexplained:
+        yield "### Programs that nothing explains"
+        yield ""
+        files = [(_text(one.path), _text(one.format), f"{one.layer_index}") for one in unexplained]
+        yield from _table(("File", "Format", "Layer"), files)
     if report.suppressed:
         yield "### Answered for"
         yield ""

@@ -101,7 +101,12 @@ def _rule(group: Sequence[Finding]) -> dict[str, Json]:
         "properties": {
             "security-severity": f"{_words.score_of(worst):.1f}",
             "precision": "very-high",
-            "tags": ["security", "vulnerability", worst.severity.value],
+            "tags": [
+                "security",
+                "vulnerability",
+                worst.severity.value,
+                *(["known-exploited"] if any(one.is_known_exploited for one in group) else []),
+            ],
         },
     }
     if address := _words.address_of(worst.id):
@@ -150,6 +155,7 @@ def _result(finding: Finding, places: dict[Json, int]) -> dict[str, Json]:
             "fixedVersion": finding.fixed_version,
             "layer": finding.layer,
             "severitySource": finding.severity_source,
+            **_words.signals_of(finding),
         },
     }
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from seawall.scan import report_model
-from seawall.scan.model import Weakness
+from seawall.scan import advice, report_model
+from seawall.scan.advisory_model import State
+from seawall.scan.model import Unexplained, Weakness
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 
 COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "LAYER")
 COLUMN_MAX_CHARS: Final = 40
 NO_FIX: Final = "—"
+UNEXPLAINED_SHOWN: Final = 50
 
 _Row = tuple[str, str, str, str, str]
 
@@ -40,6 +42,7 @@ def lines(report: Report) -> Iterator[str]:
             yield _line(_row(finding), widths)
         yield ""
     yield from _weaknesses(report.inventory.weaknesses)
+    yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
     yield counts(report)
     yield from _doubts(report)
@@ -69,13 +72,18 @@ def _row(finding: Finding) -> _Row:
     package = finding.name
     if finding.package != finding.name:
         package = f"{finding.name} ({finding.package})"
+    mark = " EXPLOITED" if finding.is_known_exploited else ""
     return (
-        plain(finding.id),
+        f"{plain(finding.id)}{mark}",
         plain(package),
         plain(finding.version),
-        plain(finding.fixed_version) or NO_FIX,
+        plain(finding.fixed_version) or plain(_without_fix(finding)),
         f"{finding.layer_index} {plain(finding.layer.partition(':')[2], max_chars=64)[:12]}",
     )
+
+
+def _without_fix(finding: Finding) -> str:
+    return NO_FIX if finding.state is State.PLAIN else advice.without_fix(finding)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -94,6 +102,20 @@ def _weaknesses(found: Sequence[Weakness]) -> Iterator[str]:
         yield ""
 
 
+def _unexplained(files: Sequence[Unexplained]) -> Iterator[str]:
+    """Yield the programs of which nobody knows what they are: no finding can be about them."""
+    if not files:
+        return
+    yield f"UNEXPLAINED ({len(files)} programs that no package owns and nothing recognises)"
+    for one in files[:UNEXPLAINED_SHOWN]:
+        told = f"{plain(one.format)} {plain(one.kind)}".strip()
+        place = f"{one.size} bytes, layer {one.layer_index}"
+        yield f"  {plain(one.path, max_chars=200)}  {told}, {place}"
+    if len(files) > UNEXPLAINED_SHOWN:
+        yield f"  and {len(files) - UNEXPLAINED_SHOWN} more, see --format json"
+    yield ""
+
+
 def _answered(suppressed: Sequence[Suppressed]) -> Iterator[str]:
     if not suppressed:
         return
@@ -107,6 +129,13 @@ def _answered(suppressed: Sequence[Suppressed]) -> Iterator[str]:
 
 
 def _doubts(report: Report) -> Iterator[str]:
+    for one in report.end_of_life:
+        over = "is over" if one.is_over else "ends"
+        when = f" {plain(one.ends)}" if one.ends else ""
+        yield f"SUPPORT of {plain(one.product)} {plain(one.cycle)} {over}{when}"
+    for told in report.informational:
+        what = f"{plain(told.name)} {plain(told.version)}"
+        yield f"note: {what} is {told.informational.value} ({plain(told.id)})"
     if report.is_partial:
         yield "INCOMPLETE: a part of the image could not be read"
     for notice in report.inventory.notices:

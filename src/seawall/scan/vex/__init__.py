@@ -50,12 +50,19 @@ class _Match:
         return self.scope, self.statement.at, is_careful, self.document.digest
 
 
-def apply(report: Report, documents: Iterable[Document], *, names: Sequence[str] = ()) -> Report:
+def apply(
+    report: Report,
+    documents: Iterable[Document],
+    *,
+    names: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> Report:
     """Return the report with what the documents answer for taken out of its findings.
 
-    `names` are the references under which the image is known, `HOST/REPOSITORY:TAG`.
+    `names` are the references under which the image is known, `HOST/REPOSITORY:TAG`; `also` are
+    digests that stand for it beside the report's own: of the index that it belongs to.
     """
-    image = Image(digest=report.digest, names=tuple(names))
+    image = Image(digest=report.digest, names=tuple(names), also=tuple(also))
     said = _by_vulnerability(documents)
     findings: list[Finding] = []
     suppressed = list(report.suppressed)

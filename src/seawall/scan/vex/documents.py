@@ -18,15 +18,20 @@ MAX_DEPTH: Final = 64
 MAX_STATEMENTS: Final = 100_000
 
 
-def read_file(path: Path) -> Document:
-    """Read a document. Raises NotFoundError, UnavailableError, and like `parse`."""
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a document's file. Raises NotFoundError, UnavailableError."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)  # the parser refuses one byte too many
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no VEX document {path}") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_file(path: Path) -> Document:
+    """Read a document. Raises NotFoundError, UnavailableError, and like `parse`."""
+    content = read_bytes(path)
     try:
         return parse(content)
     except InvalidInputError as error:

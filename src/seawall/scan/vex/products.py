@@ -37,6 +37,22 @@ class Image:
 
     digest: str
     names: tuple[str, ...] = ()
+    """References with the host; one without a tag is known by its repository alone."""
+    also: tuple[str, ...] = ()
+    """Other digests that stand for it: of the index that it belongs to."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        return (self.digest, *self.also)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """One name of the image."""
+
+    where: str  # with the host, as it was given
+    repository: str
+    tag: str  # empty when none was given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,51 +131,56 @@ def _of_subcomponent(text: str, finding: Finding) -> int | str:
 
 def _image_of_purl(purl: Purl, text: str, image: Image) -> int | str:
     if purl.version:
-        if purl.version == image.digest:
+        if purl.version in image.digests:
             return DIGEST
         return f"it is about {text}, another digest than {image.digest}"
     wanted = purl.qualifiers.get("repository_url", "")
     tag = purl.qualifiers.get("tag", "")
-    for known in _references(image):
-        where = f"{known.host}/{known.repository}" if known.host else str(known.repository)
-        if wanted and where != wanted:
+    for known in _known_names(image):
+        if wanted and known.where != wanted:
             continue
-        if str(known.repository).rpartition("/")[2].lower() != purl.name:
+        if known.repository.rpartition("/")[2].lower() != purl.name:
             continue
         if not tag:
             return NAME
-        if known.tag is not None and str(known.tag) == tag:
+        if known.tag == tag:
             return TAG
     return f"it is about {text}, which is no name of this image{_known(image)}"
 
 
 def _image_of_text(text: str, image: Image) -> int | str:
-    if text == image.digest or text.endswith(f"@{image.digest}"):
+    if text.rpartition("@")[2] in image.digests:
         return DIGEST
     if "@sha" in text or text.startswith(("sha256:", "sha512:")):
         return f"it is about {text}, another digest than {image.digest}"
-    try:
-        asked = Reference.parse(text)
-    except SeawallError:
-        return f"it is about {text}, which is no name of this image{_known(image)}"
-    for known in _references(image):
-        if (known.host, known.repository) != (asked.host, asked.repository):
+    asked = _parsed(text)
+    for known in _known_names(image) if asked else ():
+        if asked is None or known.where != asked.where:
             continue
-        if asked.tag is None or ":" not in text.rpartition("/")[2]:
+        if not asked.tag:
             return NAME
         if known.tag == asked.tag:
             return TAG
     return f"it is about {text}, which is no name of this image{_known(image)}"
 
 
-def _references(image: Image) -> list[Reference]:
-    found = []
-    for name in image.names:
-        try:
-            found.append(Reference.parse(name))
-        except SeawallError:
-            continue  # a path, which no statement can mean
-    return found
+def _known_names(image: Image) -> list[_Known]:
+    found = (_parsed(name) for name in image.names)
+    return [one for one in found if one is not None]  # a path is none that a statement can mean
+
+
+def _parsed(text: str) -> _Known | None:
+    try:
+        reference = Reference.parse(text)
+    except SeawallError:
+        return None
+    repository = str(reference.repository)
+    has_tag = ":" in text.partition("@")[0].rpartition("/")[2] and reference.tag is not None
+    return _Known(
+        where=f"{reference.host}/{repository}" if reference.host else repository,
+        repository=repository,
+        tag=str(reference.tag) if has_tag else "",
+    )
 
 
 def _known(image: Image) -> str:

@@ -25,9 +25,10 @@ from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.trust.pending import PendingFiles
 from seawall.trust.trusted import TrustedKeys
-from seawall.web import trust_views, views
+from seawall.web import scan_views, trust_views, views
 from seawall.web.ports import Viewer
-from seawall.web.reading import engines, log
+from seawall.web.reading import engines, feeds, log
+from seawall.web.reading.comparison import Comparisons
 from seawall.web.reading.containers import Running
 from seawall.web.reading.engines import Seen
 from seawall.web.reading.image import ImageReader
@@ -36,6 +37,7 @@ from seawall.web.reading.refusals import Refusals
 from seawall.web.reading.sight import Sight
 from seawall.web.reading.trust import TrustReader
 from seawall.web.reading.verdicts import Verdicts
+from seawall.web.reading.vulnerability import VulnerabilityReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,39 @@ class HousePages:
             clock=self.clock,
         )
         return reader.read(RepositoryName(repository), self.hosts[0])
+
+    def comparison(
+        self, viewer: Viewer, query: scan_views.ComparisonQuery
+    ) -> scan_views.Comparison:
+        """Return two images that `viewer` may pull beside each other."""
+        comparisons = Comparisons(
+            registry=self.registry,
+            verdicts=self._verdicts(),
+            sight=Sight.of(viewer, self.grants),
+            hosts=frozenset(self.hosts),
+        )
+        return comparisons.make(query)
+
+    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+        """Return where a hole is, in images that `viewer` may pull."""
+        sight = Sight.of(viewer, self.grants)
+        reader = VulnerabilityReader(
+            database=self.database,
+            registry=self.registry,
+            receipts=self.receipts,
+            seen=self._look(sight),
+            sight=sight,
+        )
+        return reader.read(identifier)
+
+    def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
+        """Return all feeds in full. What went wrong with them is for administrators."""
+        return feeds.page(
+            self.advisories.feeds(),
+            self.clock.now(),
+            stale_after=self.feeds_stale_after,
+            with_errors=viewer.is_administrator,
+        )
 
     def audit(self, viewer: Viewer, query: views.AuditQuery) -> views.AuditPage:
         """Return a page of the log. Raises DeniedError for who is no administrator."""

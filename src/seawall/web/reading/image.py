@@ -23,7 +23,7 @@ from seawall.scan.report_model import Report
 from seawall.store import Database
 from seawall.trust.trusted import TrustedKeys
 from seawall.web import views
-from seawall.web.reading import log, reports, signatures
+from seawall.web.reading import log, reports, scans, signatures
 from seawall.web.reading.containers import Running
 from seawall.web.reading.engines import Seen
 from seawall.web.reading.verdicts import Judged, Verdicts
@@ -99,6 +99,8 @@ class ImageReader:
             signatures=self._signatures(repository, digest, judged),
             events=log.about(self.database, repository, digest),
             attestations=self._attestations(repository, digest),
+            judgement=None if report is None else scans.judgement(report, has_layers=is_manifest),
+            history=scans.history(self.database, {judged.judgement.scanned}),
         )
 
     def _config(

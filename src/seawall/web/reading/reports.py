@@ -22,7 +22,11 @@ OSV: Final = "https://osv.dev/vulnerability/"
 
 def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.Scan:
     """Return the report; without layers on the page nothing points to them."""
-    found = [_finding(one, has_layers=has_layers) for one in report.findings]
+    found = [
+        _finding(one, has_layers=has_layers)
+        for one in report.findings
+        if query.layer is None or (has_layers and one.layer_index + 1 == query.layer)
+    ]
     return views.Scan(
         scanned_at=clocks.from_text(report.scanned_at),
         advisories_from=_advisories_from(report),
@@ -69,11 +73,13 @@ def _findings(found: Sequence[views.Finding], query: views.ImageQuery) -> views.
             )
             for level, rows in by_severity.items()
         )
-        return views.FindingList(counts=counts, groups=groups)
+        return views.FindingList(counts=counts, groups=groups, layer=query.layer)
     rows = by_severity[chosen]
     page = paging.cut(rows, query.findings_page, limits.FINDINGS_PER_PAGE)
     group = views.FindingGroup(severity=chosen, total=len(rows), rows=page.rows)
-    return views.FindingList(counts=counts, groups=(group,), page=page.page, pages=page.pages)
+    return views.FindingList(
+        counts=counts, groups=(group,), page=page.page, pages=page.pages, layer=query.layer
+    )
 
 
 def _finding(one: Finding, *, has_layers: bool) -> views.Finding:
