@@ -31,7 +31,17 @@ DATABASE: Final = (Evidence(kind="database"),)
 _T = TypeVar("_T")
 _DEPENDENCIES: Final = frozenset(
     {"node_modules", "nodejs", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
-    | {"_vendor", "dist-newstyle", "deps", "testdata", "fixtures", "test", "tests", "examples"}
+    | {
+        "_vendor",
+        "dist-newstyle",
+        "deps",
+        "testdata",
+        "test-fixtures",
+        "fixtures",
+        "test",
+        "tests",
+        "examples",
+    }
 )
 
 

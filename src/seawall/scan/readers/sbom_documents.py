@@ -3,7 +3,7 @@
 They are statements of whoever built what they lie beside, and are reported as such: the evidence is
 `sbom`, with the tool that made the document. How surely the code is there depends on the place:
 
-    /opt/bitnami/…/.spdx-NAME.spdx      INSTALLED: Bitnami describes the folder in which it lies
+    /opt/bitnami/…/.spdx-NAME.spdx      INSTALLED: Bitnami's own packages in the folder of the file
     NAME.dist-info/sboms/…              BUNDLED: what was compiled into a wheel (PEP 770)
     anywhere else                       DECLARED
 
@@ -31,6 +31,8 @@ _PURL: Final = re.compile(r"pkg:/{0,2}([a-z][a-z0-9.+-]*)/([^@?#]+)@([^?#]+)(?:[
 _BITNAMI: Final = re.compile(r"(?:.*/)?opt/bitnami/(?:.*/)?\.spdx-[^/]+\.spdx")
 _LOCAL: Final = "download_url=file:"
 """A part of the project itself, which no registry has."""
+_REVISION: Final = re.compile(r"-[0-9]+$")
+"""Of Bitnami's build; its advisories know upstream's versions."""
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _TYPES: Final = {kind.value: kind for kind in PackageType if not kind.is_system}
 _NOT_STATED: Final = ("NOASSERTION", "NONE")
@@ -173,6 +175,10 @@ def _found(
     if match is None or kind is None:
         return
     name, version = word(_name(kind, unquote(match[2].strip("/")))), word(unquote(match[3]))
+    if kind is PackageType.BITNAMI:
+        version = _REVISION.sub("", version)
+    elif role is Role.INSTALLED:
+        role = Role.DECLARED
     if name and version:
         yield Found(
             type=kind, name=name, version=version, role=role, evidence=evidence, licenses=licenses

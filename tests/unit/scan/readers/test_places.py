@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -41,7 +42,9 @@ def node_role(path: str, **fields: object) -> Role | None:
         ("usr/share/nodejs/lodash", Role.INSTALLED),
         ("opt/lodash-v4.17.15", Role.INSTALLED),
         ("var/lib/ghost/versions/4.17.15", Role.INSTALLED),
+        ("usr/lib/node_modules_20/lodash", Role.INSTALLED),
         ("srv/app", None),
+        ("srv/lodash", None),
         ("", None),
     ],
 )
@@ -134,6 +137,22 @@ def test_the_platform_of_a_gem_is_no_part_of_its_version() -> None:
     assert ("1.13.9", "x86_64-linux") == (found.version, found.architecture)
 
 
+def test_bitnamis_revision_is_no_part_of_the_version() -> None:
+    """And what its document says of other universes is said by files of their own, if at all."""
+    path = "opt/bitnami/x/.spdx-x.spdx"
+    purls = ("pkg:bitnami/redis@7.4.0-12?arch=amd64", "pkg:golang/golang.org/x/sys@v0.21.0")
+    text = "SPDXVersion: SPDX-2.3\n" + "".join(
+        f"ExternalRef: PACKAGE-MANAGER purl {purl}\n" for purl in purls
+    )
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    found = [(item.name, item.version, item.role) for item in reader.read(text.encode(), path)]
+    assert [
+        ("redis", "7.4.0", Role.INSTALLED),
+        ("golang.org/x/sys", "v0.21.0", Role.DECLARED),
+    ] == found
+
+
 @pytest.mark.parametrize("libraries", [{}, {"Microsoft.NETCore.App.Runtime.linux-x64/6.0.5": {}}])
 def test_a_shared_framework_is_found_once(libraries: dict[str, dict[str, str]]) -> None:
     path = "usr/share/dotnet/shared/Microsoft.NETCore.App/6.0.5/Microsoft.NETCore.App.deps.json"
@@ -152,6 +171,22 @@ def test_gos_own_sources_are_not_an_application(module: str) -> None:
 def test_a_replacement_of_one_version_leaves_the_others() -> None:
     text = b"module a.b/c\nrequire d.e/f v1.0.0\nreplace d.e/f v0.9.0 => d.e/f v2.0.0\n"
     assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b"Name: Python\nVersion: 2.7.13\n", "usr/lib/python2.7/lib-dynload/Python-2.7.egg-info"),
+        (b"Name: x\n", "s/x-version-py3.8.egg-info"),
+    ],
+)
+def test_metadata_that_is_of_no_distribution(text: bytes, path: str) -> None:
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    found: tuple[object, ...] = ()
+    with contextlib.suppress(Unreadable):
+        found = tuple(reader.read(text, path))
+    assert () == found
 
 
 @pytest.mark.parametrize("line", ["replace =>", "replace a.b/d =>", "replace => a.b/d v1.0.0"])
