@@ -219,7 +219,8 @@ def fetch(cache: Path, release: str, patterns: list[str]) -> None:
     (state / "status").touch()
     sources = state / "sources.list"
     sources.write_text(
-        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {own_mirror()} {release} main\n"
+        f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {own_mirror()} {release}"
+        " main\n"
     )
     options = [
         f"-oDir::State={state}",
@@ -340,7 +341,7 @@ def answers(file: Executable, library: recognition.Library | None) -> set[tuple[
 
 
 def same(told: str, expected: str) -> bool:
-    """Compare upstream versions: one may be longer than the other by a part (`9.2p1`, `17.0.9+9`)."""
+    """Compare upstream versions: one may have a part more than the other (`9.2p1`)."""
     if not told:
         return False
     first, second = (

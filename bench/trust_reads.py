@@ -3,9 +3,10 @@
     python bench/trust_reads.py [ROUNDS]        a part of bench/trust.py
 
 Measured: rates over 32 connections and CPU of the server for what a client asks for when it pulls:
-timestamp.json, the snapshot and the targets by hash. Seawall asks for tokens and keeps everything
-in its database, durable; notary-server runs without authentication, all in memory, log at errors.
-Plain HTTP on both sides. Rates depend on the machine and its load; ratios and CPU less so.
+timestamp.json, the snapshot and the targets by hash. On both sides TLS, and a token that is checked
+with every request. Seawall is a whole `seawall up` that keeps everything in its database, durable;
+notary-server keeps everything in memory, its log at errors. Rates depend on the machine and its
+load, and are bounded by the program that asks, which shares the cores; ratios and CPU less so.
 """
 
 from __future__ import annotations
@@ -17,23 +18,31 @@ import hashlib
 import http.client
 import json
 import os
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from seawall.core.clock import SystemClock
+from seawall.testing import installations
+from seawall.testing.certificates import Authority, KeyPair
 from seawall.testing.notary_doors import BOUNDARY, multipart
 from seawall.testing.publishing import Publisher
-from seawall.testing.registry_server import PASSWORD, SERVICE, USER, free_port, registry_process
+from seawall.testing.registry_server import free_port
 from seawall.testing.trusting import CLIENTS
+from seawall.trust import signing
 from seawall.trust.server_keys import HELD_ROLES
 from seawall.trust.tuf import keys
 from seawall.trust.tuf.names import Gun
@@ -41,6 +50,7 @@ from seawall.trust.tuf.names import Gun
 CONNECTIONS = 32
 RATE_SECONDS = 5.0
 NAME = "bench/app"
+SERVICE, ISSUER = "bench", "bench-tokens"
 
 
 @dataclass
@@ -49,6 +59,7 @@ class Server:
     address: str
     pid: int
     headers: dict[str, str]
+    tls: ssl.SSLContext
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -67,7 +78,7 @@ class Server:
         return f"/v2/{self.gun}/_trust/tuf/{name}"
 
     def call(self, method: str, name: str, body: bytes = b"", **headers: str) -> bytes:
-        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection = http.client.HTTPSConnection(self.address, timeout=60, context=self.tls)
         connection.request(method, self.path(name), body=body, headers=self.headers | headers)
         response = connection.getresponse()
         content = response.read()
@@ -89,20 +100,21 @@ class Server:
         lines = [f"GET {self.path(name)} HTTP/1.1", f"Host: {self.address}"]
         lines += [f"{key}: {value}" for key, value in self.headers.items()]
         cpu = self.cpu()
-        times = uvloop.run(load(self.address, ("\r\n".join(lines) + "\r\n\r\n").encode()))
+        request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        times = uvloop.run(load(self.address, request, self.tls))
         self.note(f"{what}, per s", len(times) / RATE_SECONDS)
         self.note(f"{what}, server CPU ms", 1000 * (self.cpu() - cpu) / len(times))
         self.note(f"{what}, p99 ms", 1000 * sorted(times)[len(times) * 99 // 100])
 
 
-async def load(address: str, request: bytes) -> list[float]:
+async def load(address: str, request: bytes, tls: ssl.SSLContext) -> list[float]:
     """Send the request over many connections, one after the other on each; return the times."""
     host, _, port = address.partition(":")
     times: list[float] = []
     deadline = time.perf_counter() + RATE_SECONDS
 
     async def one() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
         while (began := time.perf_counter()) < deadline:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -130,56 +142,114 @@ async def read_chunks(reader: asyncio.StreamReader) -> None:
 
 @contextlib.contextmanager
 def notary_server(directory: Path) -> Iterator[Server]:
-    port = free_port()
-    directory.mkdir()
+    authority, port = Authority(directory), free_port()
+    pair = authority.issue("localhost")
+    address = f"localhost:{port}"
+    settings = {
+        "server": {
+            "http_addr": f"127.0.0.1:{port}",
+            "tls_cert_file": str(pair.certificate),
+            "tls_key_file": str(pair.key),
+        },
+        "auth": {
+            "type": "token",
+            "options": {
+                "realm": f"https://{address}/token",
+                "service": SERVICE,
+                "issuer": ISSUER,
+                "rootcertbundle": str(authority.certificate),
+            },
+        },
+        "trust_service": {"type": "local"},
+        "logging": {"level": "error"},
+        "storage": {"backend": "memory"},
+    }
     config = directory / "config.json"
-    config.write_text(
-        json.dumps(
-            {
-                "server": {"http_addr": f"127.0.0.1:{port}"},
-                "trust_service": {"type": "local"},
-                "logging": {"level": "error"},
-                "storage": {"backend": "memory"},
-            }
-        )
-    )
+    config.write_text(json.dumps(settings))
     process = subprocess.Popen(
         [str(CLIENTS / "notary-server"), f"-config={config}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    tls = ssl.create_default_context(cafile=str(authority.certificate))
+    headers = {"Authorization": f"Bearer {made_token(f'{address}/{NAME}', pair)}"}
     try:
-        wait_answering(port)
-        yield Server("notary-server", f"localhost:{port}", process.pid, {})
+        wait_answering(address, tls)
+        yield Server("notary-server", address, process.pid, headers, tls)
     finally:
         process.terminate()
         process.wait(30)
 
 
+def made_token(name: str, issuer: KeyPair) -> str:
+    """Return a token as the service that notary-server trusts would make it (Docker's JWT)."""
+    key = serialization.load_pem_private_key(issuer.key.read_bytes(), None)
+    shown = x509.load_pem_x509_certificate(issuer.certificate.read_bytes())
+    der = shown.public_bytes(serialization.Encoding.DER)
+    now = int(time.time())
+    access = [{"type": "repository", "name": name, "actions": ["pull", "push"]}]
+    head = {"typ": "JWT", "alg": "ES256", "x5c": [base64.b64encode(der).decode()]}
+    claims = {
+        "iss": ISSUER, "sub": "bench", "aud": SERVICE, "jti": "1", "access": access,
+        "iat": now, "nbf": now - 60, "exp": now + 3600,
+    }  # fmt: skip
+    message = b".".join(unpadded(json.dumps(part).encode()) for part in (head, claims))
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = signing.raw_of(key.sign(message, ec.ECDSA(hashes.SHA256())))
+    return (message + b"." + unpadded(signature)).decode()
+
+
+def unpadded(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+
 @contextlib.contextmanager
 def seawall(directory: Path) -> Iterator[Server]:
-    with registry_process(directory) as running:
-        token = token_of(running.address)
+    directory.mkdir()
+    with installations.installation(directory) as house:
+        house.start()
+        address = house.settings.registry_hosts[0]
+        tls = ssl.create_default_context(cafile=str(house.settings.server_authority))
+        token = token_of(address, house.password, tls)
         headers = {"Authorization": f"Bearer {token}"}
-        yield Server("seawall", running.address, running.process.pid, headers)
+        yield Server("seawall", address, serving(house.state, "web"), headers, tls)
 
 
-def token_of(address: str) -> str:
-    scope = f"repository:{address}/{NAME}:pull,push"
-    proof = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    request = urllib.request.Request(
-        f"http://{address}/token?service={SERVICE}&scope={scope}",
-        headers={"Authorization": f"Basic {proof}"},
+def token_of(address: str, password: str, tls: ssl.SSLContext) -> str:
+    proof = base64.b64encode(f"admin:{password}".encode()).decode()
+    query = urllib.parse.urlencode(
+        {"service": "seawall-registry", "scope": f"repository:{address}/{NAME}:pull,push"}
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    request = urllib.request.Request(
+        f"https://{address}/token?{query}", headers={"Authorization": f"Basic {proof}"}
+    )
+    with urllib.request.urlopen(request, timeout=30, context=tls) as response:
         return json.load(response)["token"]
 
 
-def wait_answering(port: int) -> None:
+def serving(state: Path, kind: str) -> int:
+    """Return the id of the one process of this kind of the installation."""
+    found = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and {str(state), "serve", kind} <= words_of(entry)
+    ]
+    if len(found) != 1:
+        raise RuntimeError(f"{len(found)} processes {kind}")
+    return found[0]
+
+
+def words_of(process: Path) -> set[str]:
+    with contextlib.suppress(OSError):
+        return set((process / "cmdline").read_bytes().decode(errors="replace").split("\0"))
+    return set()
+
+
+def wait_answering(address: str, tls: ssl.SSLContext) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            with urllib.request.urlopen(f"http://localhost:{port}/_notary_server/health"):
+            with urllib.request.urlopen(f"https://{address}/_notary_server/health", context=tls):
                 return
         except OSError:
             if time.monotonic() > deadline:

@@ -7,10 +7,12 @@ The I/O that stands around `trust.cosign`, over one `RegistryClient`. They are j
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from seawall.cli._beside import Beside
 from seawall.cli.registry_client import Fetched, RegistryClient
 from seawall.core import limits, strictjson
 from seawall.core.errors import (
@@ -33,6 +35,9 @@ from seawall.trust.signing import Signer
 MAX_PLATFORMS: Final = 256
 MAX_ATTEMPTS: Final = 4
 """Rounds of pushing and looking before signing gives up."""
+
+AT_ONCE: Final = 2
+"""Blobs that are pushed at the same time: signing has as many connections open by then."""
 
 _ATTESTATION_PLATFORM: Final = "unknown"  # how buildkit lists what is no image
 
@@ -71,11 +76,12 @@ def sign_image(
     *,
     log: bundle.Log | None = None,
     planners: Sequence[Planner] = (),
+    found: Collected | None = None,
 ) -> tuple[Signed, ...]:
     """Sign the image that `reference` names; of an index, it and the manifest of each platform.
 
     cosign's formats are always made; `planners` add others. With a `log`, each new bundle is
-    entered there and holds the proof.
+    entered there and holds the proof. `found` is what was collected a moment ago of `image` itself.
 
     What was pushed before is not undone when a later push fails; signing again goes on. Raises
     ConflictError when the registry does not keep what was pushed.
@@ -84,7 +90,16 @@ def sign_image(
         Signed(
             digest=target.digest,
             platform=str(target.platform) if target.platform else "",
-            is_new=_sign(client, reference, target, key, now, log=log, planners=planners),
+            is_new=_sign(
+                client,
+                reference,
+                target,
+                key,
+                now,
+                log=log,
+                planners=planners,
+                found=found if target.digest == image.digest else None,
+            ),
         )
         for target in (image.descriptor, *platforms(image))
     )
@@ -107,18 +122,20 @@ def collect(client: RegistryClient, repository: RepositoryName, subject: Digest)
 
 
 def push(client: RegistryClient, repository: RepositoryName, uploads: Sequence[Upload]) -> None:
-    """Push in order, and list referrers where the registry does not do it by itself."""
+    """Push the blobs, some at once, then the manifests in their order.
+
+    Referrers are listed where the registry does not do it by itself.
+    """
+    blobs = [upload.content for upload in uploads if isinstance(upload, BlobUpload)]
+    for start in range(0, len(blobs), AT_ONCE):
+        first, *others = blobs[start : start + AT_ONCE]
+        beside = [Beside(functools.partial(client.put_blob, repository, one)) for one in others]
+        client.put_blob(repository, first)
+        for other in beside:
+            other.wait()
     for upload in uploads:
-        match upload:
-            case BlobUpload():
-                client.put_blob(repository, upload.content)
-            case ManifestUpload():
-                target = upload.tag or upload.digest
-                is_listed = client.put_manifest(
-                    repository, target, upload.content, upload.media_type
-                )
-                if upload.subject is not None and not is_listed:
-                    _list_under_fallback_tag(client, repository, upload.subject, upload)
+        if isinstance(upload, ManifestUpload):
+            _push_manifest(client, repository, upload)
 
 
 def push_until_seen(
@@ -126,17 +143,22 @@ def push_until_seen(
     repository: RepositoryName,
     subject: Digest,
     plan: Callable[[Collected], Sequence[Upload]],
+    *,
+    found: Collected | None = None,
 ) -> bool:
     """Push what `plan` says until it says nothing; tell whether there was anything to do.
+
+    `found` is what was collected a moment ago, if it was.
 
     All formats may be lists behind a tag that somebody else may be writing at the same moment (the
     protocol has no compare-and-swap), so what was pushed is looked up again. Raises ConflictError.
     """
     for attempt in range(MAX_ATTEMPTS):
-        uploads = plan(collect(client, repository, subject))
+        uploads = plan(found or collect(client, repository, subject))
         if not uploads:
             return attempt > 0
         push(client, repository, uploads)
+        found = None
     raise ConflictError(
         f"the registry does not keep the signature of {subject}",
         remedy="somebody else may be signing at this moment: try again",
@@ -182,6 +204,7 @@ def _sign(
     *,
     log: bundle.Log | None,
     planners: Sequence[Planner],
+    found: Collected | None,
 ) -> bool:
     def plan(found: Collected) -> Sequence[Upload]:
         uploads = [
@@ -199,7 +222,16 @@ def _sign(
             uploads += more(target, reference, found.artifacts)
         return uploads
 
-    return push_until_seen(client, reference.repository, target.digest, plan)
+    return push_until_seen(client, reference.repository, target.digest, plan, found=found)
+
+
+def _push_manifest(
+    client: RegistryClient, repository: RepositoryName, upload: ManifestUpload
+) -> None:
+    target = upload.tag or upload.digest
+    is_listed = client.put_manifest(repository, target, upload.content, upload.media_type)
+    if upload.subject is not None and not is_listed:
+        _list_under_fallback_tag(client, repository, upload.subject, upload)
 
 
 def _tag_artifacts(

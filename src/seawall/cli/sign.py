@@ -15,7 +15,7 @@ from seawall.cli._beside import Beside
 from seawall.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from seawall.cli.image_signatures import Planner, Signed
+    from seawall.cli.image_signatures import Collected, Planner, Signed
     from seawall.cli.log_client import FoundLog
     from seawall.cli.registry_client import Fetched, RegistryClient
     from seawall.config import Settings
@@ -127,17 +127,26 @@ def _sign(options: argparse.Namespace, settings: Settings) -> int:
         signers.opening(lambda: _keys(options, settings), names, options, settings) as opened,
         _registry_options.open_client(options, image, settings, is_for_pushing=True) as client,
     ):
+        # While keys are opened: ask the registry, and load what comes afterwards.
         looking = Beside(lambda: _look(options, client, image))
-        from seawall.cli import image_signatures, tag_publishing  # noqa: F401 - loaded meanwhile
-
-        subject, log = looking.wait()
-        if log is None and not options.no_log:
-            print(f"seawall: the registry {image.host} has no transparency log", file=sys.stderr)
-        keys = opened()
-        signed = _sign_with_all(options, client, (image, subject, log), keys)
-        wanted = image, subject.digest
-        holders = keys.signers, keys.root_signers
-        tree = sign_tree.publish(options, settings, client, wanted, holders)
+        with sign_tree.opened(options, image, client, settings) as site:
+            asking = None if site is None else Beside(lambda: sign_tree.ask(site))
+            subject = looking.wait()
+            if subject.log is None and not options.no_log:
+                print(
+                    f"seawall: the registry {image.host} has no transparency log", file=sys.stderr
+                )
+            keys = opened()
+            signed = _sign_with_all(options, client, image, subject, keys)
+            tree = None
+            if site is not None and asking is not None and image.tag is not None:
+                asking.wait()
+                tree = sign_tree.publish(
+                    site,
+                    (image.tag, subject.manifest),
+                    (keys.signers, keys.root_signers),
+                    unsafe_first_use=options.unsafe_first_use,
+                )
         if options.attest_scan:
             attest.attest_scan(client, image, keys.signers, options, settings)
     if options.json:
@@ -148,33 +157,51 @@ def _sign(options: argparse.Namespace, settings: Settings) -> int:
     return 1 if sign_tree.is_waiting(tree) else 0
 
 
-def _look(
-    options: argparse.Namespace, client: RegistryClient, image: Reference
-) -> tuple[Fetched, FoundLog | None]:
-    """Return what is to be signed, and the registry's log."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What is to be signed, what was found beside it, and the registry's log."""
+
+    manifest: Fetched
+    found: Collected
+    log: FoundLog | None
+
+
+def _look(options: argparse.Namespace, client: RegistryClient, image: Reference) -> _Subject:
+    from seawall.cli import image_signatures
     from seawall.cli.log_client import LogClient
 
     log = None if options.no_log else LogClient(client).find()
-    return client.get_manifest(image.repository, image.target), log
+    manifest = client.get_manifest(image.repository, image.target)
+    found = image_signatures.collect(client, image.repository, manifest.digest)
+    return _Subject(manifest=manifest, found=found, log=log)
 
 
 def _sign_with_all(
     options: argparse.Namespace,
     client: RegistryClient,
-    about: tuple[Reference, Fetched, FoundLog | None],
+    image: Reference,
+    subject: _Subject,
     keys: _Keys,
 ) -> list[dict[str, object]]:
     """Sign with each key, and return what was done as JSON has it."""
     from seawall.cli import image_signatures
 
-    image, subject, log = about
-    entering = None if log is None else log.entering(image)
-    origin = None if log is None else log.name
+    entering = None if subject.log is None else subject.log.entering(image)
+    origin = None if subject.log is None else subject.log.name
+    found: Collected | None = subject.found
     signed = []
     for key, planners in zip(keys.signers, keys.planners, strict=True):
         done = image_signatures.sign_image(
-            client, image, subject, key, keys.now, log=entering, planners=planners
+            client,
+            image,
+            subject.manifest,
+            key,
+            keys.now,
+            log=entering,
+            planners=planners,
+            found=found,
         )
+        found = None  # by now there is more
         signed.append(document(image, key.public.key_id, done, origin))
         if not options.json:
             show(image, key.public.key_id, done, origin)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from seawall.cli import _trust_options
-from seawall.oci.digest import Digest
 
 if TYPE_CHECKING:
-    from seawall.cli.registry_client import RegistryClient
+    from seawall.cli.own_trees import Site
+    from seawall.cli.registry_client import Fetched, RegistryClient
     from seawall.cli.tag_publishing import Published
     from seawall.config import Settings
-    from seawall.oci.names import Reference
+    from seawall.oci.names import Reference, Tag
     from seawall.trust.signing import Signer
 
 
@@ -30,32 +31,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _trust_options.add(parser)
 
 
-def publish(
-    options: argparse.Namespace,
-    settings: Settings,
-    client: RegistryClient,
-    wanted: tuple[Reference, Digest],
-    keys: tuple[Sequence[Signer], Sequence[Signer]],
-) -> Published | None:
-    """Let the tag stand for what was signed; None when that is not wanted, or there is no tag.
+@contextlib.contextmanager
+def opened(
+    options: argparse.Namespace, image: Reference, client: RegistryClient, settings: Settings
+) -> Iterator[Site | None]:
+    """Give the site of the tree that shall name the tag; None when that is not wanted, or there is
+    no tag."""
+    if options.no_tree or image.tag is None or image.digest is not None:
+        yield None
+        return
+    with _trust_options.server(options, image, client, settings) as site:
+        yield site
 
-    `keys` are those that sign tags, and those that hold the root of a new tree. `wanted` names the
-    digest too, since the tag may have moved meanwhile.
+
+def ask(site: Site) -> None:
+    """Fetch the tree, so that its files and the right to them are at hand when it is opened.
+
+    What fails here will fail again, and be told then.
+    """
+    from seawall.cli import pin_files
+    from seawall.core.errors import SeawallError
+
+    with contextlib.suppress(SeawallError):
+        site.trees.fetch(pin_files.read(site.pins, site.gun))
+
+
+def publish(
+    site: Site,
+    wanted: tuple[Tag, Fetched],
+    keys: tuple[Sequence[Signer], Sequence[Signer]],
+    *,
+    unsafe_first_use: bool,
+) -> Published:
+    """Let the tag stand for the manifest that was signed, wherever the tag points by now.
+
+    `keys` are those that sign tags, and those that hold the root of a new tree.
     """
     from seawall.cli import tag_publishing
 
-    image, signed = wanted
-    if options.no_tree or image.tag is None or image.digest is not None:
-        return None
-    with _trust_options.server(options, image, client, settings) as site:
-        wish = tag_publishing.Wish(
-            tag=image.tag,
-            manifest=client.get_manifest(image.repository, signed),
-            signers=keys[0],
-            root_signers=keys[1],
-            unsafe_first_use=options.unsafe_first_use,
-        )
-        return tag_publishing.publish(site, wish, dt.datetime.now(dt.UTC))
+    wish = tag_publishing.Wish(
+        tag=wanted[0],
+        manifest=wanted[1],
+        signers=keys[0],
+        root_signers=keys[1],
+        unsafe_first_use=unsafe_first_use,
+    )
+    return tag_publishing.publish(site, wish, dt.datetime.now(dt.UTC))
 
 
 def is_waiting(published: Published | None) -> bool:

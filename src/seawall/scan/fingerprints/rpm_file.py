@@ -6,6 +6,7 @@ gzip, xz or zstd. bzip2 and lzma payloads of old packages are refused by name.
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import struct
 from collections.abc import Iterator
@@ -118,10 +119,9 @@ def _payload(stream: BinaryIO) -> Iterator[bytes]:
     stream.seek(place)
     if start.startswith((b"BZh", b"\x5d\x00")):
         raise InvalidInputError("rpm payloads packed with bzip2 or lzma are not supported")
-    if start == b"\xfd7zXZ\x00":
-        unpacked = cast("BinaryIO", lzma.LZMAFile(stream))
-        return compression.unpack(unpacked, Budget(LIMITS))
-    return compression.unpack(stream, Budget(LIMITS))
+    is_xz = start == b"\xfd7zXZ\x00"
+    with lzma.LZMAFile(stream) if is_xz else contextlib.nullcontext(stream) as packed:
+        yield from compression.unpack(cast("BinaryIO", packed), Budget(LIMITS))
 
 
 class _Source:
