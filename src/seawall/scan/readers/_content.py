@@ -30,18 +30,20 @@ DATABASE: Final = (Evidence(kind="database"),)
 
 _T = TypeVar("_T")
 _DEPENDENCIES: Final = frozenset(
-    {"node_modules", "nodejs", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
-    | {
+    {
+        "node_modules",
+        "nodejs",
+        "site-packages",
+        "dist-packages",
+        "vendor",
         "_vendor",
-        "dist-newstyle",
+        "gems",
         "deps",
-        "testdata",
-        "test-fixtures",
-        "fixtures",
-        "test",
-        "tests",
-        "examples",
     }
+    | {".cargo", "dist-newstyle"}
+)
+_TESTS: Final = frozenset(
+    {"test", "tests", "testdata", "fixtures", "test-fixtures", "example", "examples"}
 )
 
 
@@ -52,7 +54,14 @@ def is_application(path: str) -> bool:
     documentation tell nothing.
     """
     folders = path.split("/")[:-1]
-    return _DEPENDENCIES.isdisjoint(folders) and folders[:3] != ["usr", "share", "doc"]
+    if not _DEPENDENCIES.isdisjoint(folders) or folders[:3] == ["usr", "share", "doc"]:
+        return False
+    return not is_of_test(path)
+
+
+def is_of_test(path: str) -> bool:
+    """Tell whether a file at `path` is there to test something with."""
+    return not _TESTS.isdisjoint(path.split("/")[:-1])
 
 
 def text_of(content: Content) -> str:

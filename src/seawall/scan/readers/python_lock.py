@@ -59,7 +59,9 @@ def read_requirements(content: Content, path: str) -> tuple[Found, ...]:
 
 
 def read_vendored(content: Content, path: str) -> tuple[Found, ...]:
-    return once(_pinned(content, Role.BUNDLED, MANIFEST))
+    """Read what is bundled. Of setuptools pip takes `pkg_resources` only, which is not that."""
+    found = once(_pinned(content, Role.BUNDLED, MANIFEST))
+    return tuple(item for item in found if item.name != "setuptools")
 
 
 def read_lock(content: Content, path: str) -> tuple[Found, ...]:

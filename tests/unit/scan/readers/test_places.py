@@ -255,6 +255,21 @@ def test_another_json_file_of_the_name_is_no_sbom() -> None:
     assert () == tuple(reader.read(b'{"@metadata": {"authors": []}, "cite-desc": "x"}', path))
 
 
+def test_wheels_to_test_with_are_not_there_to_be_installed() -> None:
+    name = "wheel-0.40.0-py3-none-any.whl"
+    assert formats.TABLE.find(f"usr/lib/python3.12/test/{name}") is None
+    assert formats.TABLE.find(f"usr/lib/python3.12/ensurepip/_bundled/{name}") is not None
+
+
+def test_pip_does_not_bundle_setuptools_though_it_says_so() -> None:
+    """It takes `pkg_resources` from there."""
+    path = "s/pip/_vendor/vendor.txt"
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    text = b"tomli==2.0.1\nsetuptools==68.0.0\n"
+    assert ["tomli"] == [item.name for item in reader.read(text, path)]
+
+
 def test_pip_says_once_what_it_vendors() -> None:
     assert formats.TABLE.find("s/pip/_vendor/bom.cdx.json") is None
     assert formats.TABLE.find("s/pip/_vendor/vendor.txt") is not None
