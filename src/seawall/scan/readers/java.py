@@ -16,7 +16,16 @@ from typing import Final, NamedTuple
 from seawall.core.limits import GIB, KIB, MIB
 from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _java_names, _licenses
-from seawall.scan.readers._content import LOCK_FILE, MANIFEST, detail, lines_of, once, text_of, word
+from seawall.scan.readers._content import (
+    LOCK_FILE,
+    MANIFEST,
+    detail,
+    lenient_text_of,
+    lines_of,
+    once,
+    text_of,
+    word,
+)
 from seawall.scan.readers._java_names import Coordinates
 from seawall.scan.readers._zip import Archive, Member
 
@@ -36,6 +45,7 @@ MAX_SMALL_BYTES: Final = 256 * KIB
 MAX_MANIFEST_BYTES: Final = 8 * MIB
 """Signed jars list every class in it."""
 
+_PLAIN: Final = (".jar", ".war", ".ear", ".jpi", ".hpi")
 _MANIFEST: Final = "META-INF/MANIFEST.MF"
 _POM: Final = re.compile(r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.(?:properties|xml)")
 _CLASSIFIED: Final = ("-sources", "-javadoc")
@@ -43,7 +53,12 @@ _RELEASE_FIELD: Final = re.compile(r'^([A-Z_]{1,40})="([^"\n]{0,200})"', re.MULT
 
 
 def read_archive(content: Content, path: str) -> tuple[Found, ...]:
-    """Read a jar, war or ear with all that is nested in it."""
+    """Read a jar, war or ear with all that is nested in it.
+
+    The rarer endings have other uses too: a file of those that is no ZIP is not meant.
+    """
+    if not path.endswith(_PLAIN) and bytes(content[:2]) != b"PK":
+        return ()
     walk = _Walk()
     found = once(walk.archive(_Place(content, 0, len(content), path.rpartition("/")[2])))
     if walk.trouble:
@@ -61,7 +76,7 @@ def read_properties(content: Content, path: str) -> tuple[Found, ...]:
 
 def read_release(content: Content, path: str) -> tuple[Found, ...]:
     """Read the file `release` of a Java runtime (JEP 223)."""
-    fields = dict(_RELEASE_FIELD.findall(text_of(content)))
+    fields = dict(_RELEASE_FIELD.findall(lenient_text_of(content)))
     version = word(fields.get("JAVA_VERSION", ""))
     if not version:
         return ()

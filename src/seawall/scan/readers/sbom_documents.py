@@ -66,7 +66,11 @@ class _Document(msgspec.Struct):
 
 
 def read_document(content: Content, path: str) -> tuple[Found, ...]:
-    """Read an SBOM; nothing from a JSON object of another kind. Raises Unreadable."""
+    """Read an SBOM. Raises Unreadable.
+
+    Nothing from a JSON object of another kind, nor from what is not JSON at all and called `.cdx`:
+    chemists and databases have such files.
+    """
     role = _role(path)
     if bytes(content[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         document = json_of(content, _Document)
@@ -75,6 +79,8 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
         if isinstance(document.spdxVersion, str):
             return once(_of_spdx(document, role))
         return ()  # another JSON file of that name
+    if path.endswith(".cdx"):
+        return ()
     text = text_of(content)
     if not text.lstrip().startswith(("SPDXVersion:", "#")):
         raise Unreadable("it is neither JSON nor SPDX in tag-value form")

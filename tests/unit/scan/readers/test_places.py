@@ -273,3 +273,12 @@ def test_pip_does_not_bundle_setuptools_though_it_says_so() -> None:
 def test_pip_says_once_what_it_vendors() -> None:
     assert formats.TABLE.find("s/pip/_vendor/bom.cdx.json") is None
     assert formats.TABLE.find("s/pip/_vendor/vendor.txt") is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["etc/release", "srv/molecule.cdx", "var/x/crystal.par", "var/log/sa.sar"]
+)
+def test_a_file_of_another_trade_is_no_broken_package(path: str) -> None:
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    assert () == tuple(reader.read(b"VjCD0100\x04\x03\xff\xfe", path))
