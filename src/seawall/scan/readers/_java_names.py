@@ -20,6 +20,8 @@ from typing import Final
 import msgspec
 
 MAX_MANIFEST_LINES: Final = 2_000
+MAX_STEM: Final = 200
+"""Characters of a file name without its ending; a longer one is not an artifact and a version."""
 
 _COORDINATE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_~-]{0,99}")
@@ -30,7 +32,7 @@ _BUNDLE_FILE: Final = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)_([0-9][0-9A-Za-z.-]*
 """As Eclipse names its files."""
 _SCALA: Final = re.compile(r"(.+)_[23](?:\.[0-9]+)?")
 _MAVEN_FOLDER: Final = re.compile(r"META-INF/maven/([^/]+)/([^/]+)/pom\.(?:properties|xml)")
-_LICENSE: Final = re.compile(r"<license>\s*<name>\s*([^<]{1,100}?)\s*</name>")
+_LICENSE: Final = re.compile(r"<license>\s{0,200}<name>([^<]{1,200})</name>")
 
 _ANY: Final = (0, 99_999_999)
 _SPRING: Final = (
@@ -244,6 +246,8 @@ def _group_of_project(artifact: str, version: str, has_folder: Callable[[str], b
 
 def _file(stem: str) -> tuple[str, str] | None:
     """Split `name-1.0-all` into name and version; `1.x` is the name of a link, no version."""
+    if len(stem) > MAX_STEM:
+        return None
     match = _FILE.fullmatch(stem) or _BUNDLE_FILE.fullmatch(stem)
     if match is None:
         return None

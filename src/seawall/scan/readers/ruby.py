@@ -35,7 +35,7 @@ _VERSION_FIELD: Final = re.compile(
     r"""^[ \t]*\w+\.version[ \t]*=[ \t]*(?:Gem::Version\.new[ \t]*\(?)?["']([\w.-]+)["']""",
     re.MULTILINE,
 )
-_LICENSES: Final = re.compile(r"^[ \t]*\w+\.licenses?[ \t]*=[ \t]*(.{1,500})$", re.MULTILINE)
+_LICENSES: Final = re.compile(r"^[ \t]*\w+\.licenses?[ \t]*=[ \t]*+(.{1,500})$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"""["']([^"']{1,100})["']""")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.]*")

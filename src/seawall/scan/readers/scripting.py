@@ -77,7 +77,7 @@ def read_description(content: Content, path: str) -> tuple[Found, ...]:
         return ()
     if not _R_NAME.fullmatch(word(name)) or not _VERSION.fullmatch(version):
         raise Unreadable("it says no valid name and version")
-    license_ = _R_LICENSE_FILE.sub("", fields.get("License", ""))
+    license_ = _R_LICENSE_FILE.sub("", fields.get("License", "")[:300])
     found = Found(
         type=PackageType.CRAN,
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import zipfile
 
 import pytest
@@ -216,6 +217,24 @@ def test_licences() -> None:
     assert ("MIT",) == read("shop-2.0.jar", members)["org.a:shop@2.0"].licenses
     members[MANIFEST] = manifest(Bundle_License='"Apache-2.0";link="https://example.org"')
     assert ("Apache-2.0",) == read("shop-2.0.jar", members)["org.a:shop@2.0"].licenses
+
+
+@pytest.mark.parametrize(
+    "run", [b" " * 250_000, b"<license>" * 25_000, b"<license> <name>" * 15_000]
+)
+def test_a_pom_costs_no_more_than_its_length(run: bytes) -> None:
+    members = pom("org.a", "shop", "2.0")
+    members["META-INF/maven/org.a/shop/pom.xml"] = b"<license><name>" + run + b"x"
+    begin = time.process_time()
+    assert () == read("shop-2.0.jar", members)["org.a:shop@2.0"].licenses
+    assert 5 > time.process_time() - begin
+
+
+def test_many_long_names_cost_no_more_than_their_length() -> None:
+    members = {f"lib/a{'-1a' * 330}{n}.jar": guava() for n in range(300)}
+    begin = time.process_time()
+    java.read_archive(zipped(members), "opt/a.war")
+    assert 5 > time.process_time() - begin
 
 
 def test_a_broken_jar_beside_good_ones_costs_only_itself() -> None:
