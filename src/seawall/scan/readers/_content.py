@@ -115,8 +115,9 @@ def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
             name, colon, rest = line[2:].rpartition(":")
             key = _unquoted(name) if colon and rest.strip() in ("", "{}") else ""
         elif is_inside and indent == 4 and len(fields) < MAX_FIELDS:
-            name, _, value = line[4:].partition(": ")
-            fields[name] = _unquoted(value)
+            name, colon, value = line[4:].partition(": ")
+            if colon:
+                fields[name] = _unquoted(value)
     if key:
         yield key, fields
 
