@@ -274,9 +274,10 @@ def _fits(found: Coordinates, stem: str) -> bool:
 def _of_tomcat(
     fields: Mapping[str, str], stem: str, has_folder: Callable[[str], bool]
 ) -> Coordinates | None:
-    """Read a jar of Tomcat's own distribution: `catalina.jar` is Maven's `tomcat-catalina`.
+    """Read a jar of Tomcat's own distribution.
 
-    Its bundle name says which, since 2019; before that, the file's name.
+    Its bundle name says which, since 2019; before that, the file's name. `catalina.jar`, which is in
+    the distribution only, stands for the whole of it: advisories name that, `tomcat`.
     """
     if fields.get("implementation-title") != "Apache Tomcat" or not any(map(has_folder, _EE)):
         return None
@@ -284,11 +285,15 @@ def _of_tomcat(
     name = _symbolic(fields).removeprefix("org.apache.") or (file[0] if file else stem)
     artifact = name if name.startswith("tomcat-") else f"tomcat-{name}"
     version = fields.get("implementation-version", "")
-    for pattern, _, _, group in _PATTERNS:
-        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact):
-            found = _checked(group, artifact, version)
-            return found and msgspec.structs.replace(found, proof="signature", confidence=0.9)
-    return None
+    groups = [
+        group
+        for pattern, _, _, group in _PATTERNS
+        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact)
+    ]
+    if not groups or _checked(groups[0], artifact, version) is None:
+        return None
+    named = "tomcat" if stem == "catalina" else artifact
+    return Coordinates(groups[0], named, version, "signature", 0.9)
 
 
 def _is_meant(found: Coordinates, fields: Mapping[str, str], version: str) -> bool:

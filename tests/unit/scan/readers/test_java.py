@@ -134,8 +134,10 @@ def test_projects_that_build_without_maven(name: str, folder: str, expected: str
 @pytest.mark.parametrize(
     ("name", "bundle", "expected"),
     [
-        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
-        ("catalina.jar", "", "org.apache.tomcat:tomcat-catalina"),
+        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat"),
+        ("catalina.jar", "", "org.apache.tomcat:tomcat"),
+        ("tomcat9-catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
+        ("jasper.jar", "org.apache.tomcat-jasper", "org.apache.tomcat:tomcat-jasper"),
         ("tomcat9-coyote.jar", "org.apache.tomcat-coyote", "org.apache.tomcat:tomcat-coyote"),
         ("a.jar", "org.apache.tomcat-embed-core", "org.apache.tomcat.embed:tomcat-embed-core"),
     ],

@@ -153,13 +153,27 @@ def test_bitnamis_revision_is_no_part_of_the_version() -> None:
     ] == found
 
 
-@pytest.mark.parametrize("libraries", [{}, {"Microsoft.NETCore.App.Runtime.linux-x64/6.0.5": {}}])
-def test_a_shared_framework_is_found_once(libraries: dict[str, dict[str, str]]) -> None:
-    path = "usr/share/dotnet/shared/Microsoft.NETCore.App/6.0.5/Microsoft.NETCore.App.deps.json"
-    body = {"libraries": {name: {"type": "package"} for name in libraries}}
+@pytest.mark.parametrize(
+    ("version", "target", "name"),
+    [
+        ("6.0.5", ".NETCoreApp,Version=v6.0/linux-x64", "Microsoft.NETCore.App.Runtime.linux-x64"),
+        ("3.1.23", ".NETCoreApp,Version=v3.1/linux-x64", "Microsoft.NETCore.App.Runtime.linux-x64"),
+        ("3.1.23", ".NETCoreApp,Version=v3.1", "Microsoft.NETCore.App"),
+        ("2.1.30", ".NETCoreApp,Version=v2.1/linux-x64", "Microsoft.NETCore.App"),
+    ],
+)
+def test_a_shared_framework_is_one_package(version: str, target: str, name: str) -> None:
+    """The rest of the file is what Microsoft built it with, in versions of the build."""
+    path = f"dotnet/shared/Microsoft.NETCore.App/{version}/Microsoft.NETCore.App.deps.json"
+    body = {
+        "runtimeTarget": {"name": target, "signature": ""},
+        "libraries": {
+            "runtime.linux-x64.Microsoft.NETCore.App/3.1.23-servicing.22122.4": {"type": "package"},
+            "Microsoft.SourceLink.GitHub/1.1.0-beta-20206-02": {"type": "package"},
+        },
+    }
     found = dotnet.read_deps(json.dumps(body).encode(), path)
-    assert ["6.0.5"] == [item.version for item in found]
-    assert found[0].name.startswith("Microsoft.NETCore.App")
+    assert [(name, version)] == [(item.name, item.version) for item in found]
 
 
 @pytest.mark.parametrize("module", ["std", "cmd"])
