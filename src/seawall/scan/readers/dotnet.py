@@ -1,9 +1,9 @@
 """.NET packages: what a published program says of itself (`NAME.deps.json`), and lock files.
 
 The runtime is a package too: `Microsoft.NETCore.App.Runtime.linux-x64`, as advisories call it since
-version 3. A shared one lies in `shared/Microsoft.NETCore.App/VERSION/`; of its `.deps.json` only the
-platform counts, for it lists what the runtime was built with, in versions of the build. A program
-with a copy of its own names that as a `runtimepack`. A package without a file at run time
+version 3. A shared one lies in `shared/Microsoft.NETCore.App/VERSION/`; of its `.deps.json` only
+the platform counts, for it lists what the runtime was built with, in versions of the build. A
+program with a copy of its own names that as a `runtimepack`. A package without a file at run time
 (analyzers, references) is DECLARED: its code is not there.
 """
 

@@ -93,14 +93,15 @@ def read_gradle_lock(content: Content, path: str) -> tuple[Found, ...]:
 
 def _locked(text: str) -> Iterator[Found]:
     for line in lines_of(text):
-        parts = line.partition("=")[0].split(":")
-        if line.startswith("#") or len(parts) != 3 or not all(word(part) for part in parts):
+        coordinates, _, configurations = line.partition("=")
+        parts = coordinates.split(":")
+        if len(parts) != 3 or not parts[0]:
             continue
-        configurations = line.partition("=")[2].split(",")
-        if all(name.lower().startswith("test") for name in configurations):
+        if all(name.lower().startswith("test") for name in configurations.split(",")):
             continue
         group, artifact, version = parts
-        yield _found(Coordinates(group, artifact, version), Role.DECLARED, "", LOCK_FILE, ())
+        if (found := _java_names.checked(group, artifact, version)) is not None:
+            yield _found(found, Role.DECLARED, "", LOCK_FILE, ())
 
 
 class _Place(NamedTuple):

@@ -255,3 +255,9 @@ def test_a_jar_behind_a_starting_script() -> None:
 def test_a_lock_file_of_gradle_without_tests() -> None:
     text = b"a.b:c:1=runtimeClasspath\njunit:junit:4.13=testCompileClasspath\n"
     assert ["a.b:c"] == [item.name for item in java.read_gradle_lock(text, "x/gradle.lockfile")]
+
+
+def test_group_and_artifact_together_are_bounded() -> None:
+    text = f"{'a' * 150}:{'b' * 150}:1=runtimeClasspath\n".encode()
+    assert () == java.read_gradle_lock(text, "x/gradle.lockfile")
+    assert {} == read("x.jar", pom("a" * 150, "b" * 150, "1"))
