@@ -118,7 +118,10 @@ def _is_requirements(path: str) -> bool:
 
 
 def _is_vendored(path: str) -> bool:
-    return path.split("/")[-2:-1] == ["_vendor"]
+    """Tell whether the list lies in a package's own folder of such code."""
+    folders = path.split("/")[:-1]
+    is_of_package = not {"site-packages", "dist-packages"}.isdisjoint(folders)
+    return folders[-1:] == ["_vendor"] or (folders[-1:] == ["vendor"] and is_of_package)
 
 
 READERS: Final[tuple[Reader, ...]] = (

@@ -284,6 +284,19 @@ def test_pip_does_not_bundle_setuptools_though_it_says_so() -> None:
     assert ["tomli"] == [item.name for item in reader.read(text, path)]
 
 
+@pytest.mark.parametrize(
+    ("path", "is_read"),
+    [
+        ("usr/lib/python3.12/site-packages/pip/_vendor/vendor.txt", True),
+        ("usr/lib/python3.12/site-packages/pipenv/vendor/vendor.txt", True),
+        ("srv/vendor/vendor.txt", False),
+        ("srv/vendor.txt", False),
+    ],
+)
+def test_lists_of_bundled_code_are_read_where_packages_have_it(path: str, is_read: bool) -> None:
+    assert is_read is (formats.TABLE.find(path) is not None)
+
+
 def test_pip_says_once_what_it_vendors() -> None:
     assert formats.TABLE.find("s/pip/_vendor/bom.cdx.json") is None
     assert formats.TABLE.find("s/pip/_vendor/vendor.txt") is not None
