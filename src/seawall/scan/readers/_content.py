@@ -11,12 +11,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from seawall.core.limits import MIB
 from seawall.scan.model import Evidence
 from seawall.scan.readers import MAX_TEXT, Content, Found, Unreadable
 
 MAX_FOUND: Final = 50_000
 """Packages that one file may name; lock files of the largest known applications name 5,000."""
 MAX_LINES: Final = 1_000_000
+MAX_LOCK_BYTES: Final = 8 * MIB
+"""Of a lock file or an SBOM. JSON of nothing but empty lists takes twenty times its size in memory;
+lock files of the largest known applications have 4 MB."""
 MAX_FIELDS: Final = 100
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""

@@ -16,6 +16,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     lenient_text_of,
     once,
@@ -98,11 +99,13 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_mix_lock,
         names=frozenset({"mix.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="rebar.lock",
         read=read_rebar_lock,
         names=frozenset({"rebar.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

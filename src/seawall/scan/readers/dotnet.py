@@ -20,6 +20,7 @@ from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -122,17 +123,21 @@ def _found(name: str, version: object, role: Role) -> Iterator[Found]:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(format=".NET deps.json", read=read_deps, endings=(".deps.json",)),
+    Reader(
+        format=".NET deps.json", read=read_deps, endings=(".deps.json",), max_bytes=MAX_LOCK_BYTES
+    ),
     Reader(
         format="NuGet packages.lock.json",
         read=read_packages_lock,
         names=frozenset({"packages.lock.json"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="NuGet packages.config",
         read=read_packages_config,
         names=frozenset({"packages.config"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

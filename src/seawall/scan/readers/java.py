@@ -8,8 +8,11 @@ others stand, and the file is `Unreadable` with what was found.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import mmap
 import re
+import tempfile
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -19,6 +22,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable, _java_names
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     detail,
     lenient_text_of,
     lines_of,
@@ -36,8 +40,9 @@ MAX_ARCHIVES: Final = 5_000
 """Archives nested in one file."""
 MAX_ENTRIES: Final = 1_000_000
 """Members of all of them."""
-MAX_NESTED_BYTES: Final = 96 * MIB
-"""Unpacked size of a compressed archive in the file itself; half of it one level deeper, …"""
+MAX_MEMORY_BYTES: Final = 32 * MIB
+"""A compressed archive in the file that is larger than half of it is unpacked to disk, one level
+deeper a quarter, …"""
 MAX_UNPACKED_BYTES: Final = 512 * MIB
 """Bytes unpacked in all."""
 MAX_SMALL_BYTES: Final = 256 * KIB
@@ -147,13 +152,30 @@ class _Walk:
         try:
             if archive.is_stored(member):
                 start, end = archive.place(member)
-                place = _Place(outer.content, start, end, name, inside, depth)
+                yield from self.archive(_Place(outer.content, start, end, name, inside, depth))
+            elif member.size <= MAX_MEMORY_BYTES >> depth:
+                data = self._read(archive, member, MAX_MEMORY_BYTES)
+                yield from self.archive(_Place(data, 0, len(data), name, inside, depth))
             else:
-                data = self._read(archive, member, MAX_NESTED_BYTES >> (depth - 1))
-                place = _Place(data, 0, len(data), name, inside, depth)
-            yield from self.archive(place)
+                with self._spooled(archive, member) as mapped:
+                    place = _Place(mapped, 0, len(mapped), name, inside, depth)
+                    yield from self.archive(place)
         except Unreadable as error:
             self._note(f"{inside}: {error}")
+
+    @contextlib.contextmanager
+    def _spooled(self, archive: Archive, member: Member) -> Iterator[mmap.mmap]:
+        """Unpack a large archive to an unnamed file and map it."""
+        self._count(member)
+        with tempfile.TemporaryFile() as file:
+            archive.unpack(member, file, MAX_UNPACKED_BYTES)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                yield mapped
+            finally:
+                with contextlib.suppress(BufferError):  # while a view is being left on an error
+                    mapped.close()
 
     def _identify(self, archive: Archive, at: _Place, digest: str) -> Iterator[Found]:
         """Yield the archive's own artifact and those that are shaded into it."""
@@ -206,10 +228,13 @@ class _Walk:
             return b""
 
     def _read(self, archive: Archive, member: Member, max_bytes: int) -> bytes:
+        self._count(member)
+        return archive.read(member, max_bytes)
+
+    def _count(self, member: Member) -> None:
         self._unpacked += member.size
         if self._unpacked > MAX_UNPACKED_BYTES:
             raise Unreadable(f"more than {MAX_UNPACKED_BYTES} bytes to unpack")
-        return archive.read(member, max_bytes)
 
     def _note(self, trouble: str) -> None:
         self.trouble = self.trouble or trouble
@@ -260,6 +285,7 @@ READERS: Final = (
         read=read_properties,
         names=frozenset({"pom.properties"}),
         is_wanted=lambda path: _POM.fullmatch(path) is not None,
+        max_bytes=MAX_SMALL_BYTES,
     ),
     Reader(
         format="Java runtime",
@@ -267,5 +293,10 @@ READERS: Final = (
         names=frozenset({"release"}),
         max_bytes=MAX_SMALL_BYTES,
     ),
-    Reader(format="Gradle lock file", read=read_gradle_lock, names=frozenset({"gradle.lockfile"})),
+    Reader(
+        format="Gradle lock file",
+        read=read_gradle_lock,
+        names=frozenset({"gradle.lockfile"}),
+        max_bytes=MAX_LOCK_BYTES,
+    ),
 )

@@ -22,6 +22,7 @@ from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -144,11 +145,13 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="Pipfile.lock",
         read=read_pipfile_lock,
         names=frozenset({"Pipfile.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

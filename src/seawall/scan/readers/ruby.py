@@ -17,6 +17,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import (
     DATABASE,
     LOCK_FILE,
+    MAX_LOCK_BYTES,
     is_application,
     lenient_text_of,
     lines_of,
@@ -105,5 +106,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"Gemfile.lock", "gems.locked"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

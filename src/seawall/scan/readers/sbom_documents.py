@@ -22,7 +22,16 @@ import msgspec
 
 from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
-from seawall.scan.readers._content import MAX_FOUND, detail, json_of, lines_of, once, text_of, word
+from seawall.scan.readers._content import (
+    MAX_FOUND,
+    MAX_LOCK_BYTES,
+    detail,
+    json_of,
+    lines_of,
+    once,
+    text_of,
+    word,
+)
 
 ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", ".cyclonedx.json", "bom.json")
 MAX_PURL: Final = 1_000
@@ -211,5 +220,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_document,
         endings=(*ENDINGS, ".json"),
         is_wanted=_is_wanted,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -21,6 +21,7 @@ from seawall.scan.readers._content import (
     DATABASE,
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -162,6 +163,7 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_cpanfile_snapshot,
         names=frozenset({"cpanfile.snapshot"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="LuaRocks rockspec",

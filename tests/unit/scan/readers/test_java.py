@@ -72,6 +72,15 @@ def test_compressed_nested_jars_are_read_too() -> None:
     assert ["com.google.guava:guava"] == [f.name for f in java.read_archive(body, "a.war")]
 
 
+def test_large_nested_archives_are_unpacked_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    war = zipped({"WEB-INF/lib/fat.jar": fat_jar()}, nested=zipfile.ZIP_DEFLATED)
+    ear = zipped({"shop.war": war}, nested=zipfile.ZIP_DEFLATED)
+    expected = java.read_archive(ear, "opt/shop.ear")
+    monkeypatch.setattr(java, "MAX_MEMORY_BYTES", 0)
+    assert expected == java.read_archive(ear, "opt/shop.ear")
+    assert 3 == len(expected)
+
+
 def test_of_several_poms_the_one_that_fits_the_name_is_the_jars_own() -> None:
     found = read(
         "shop-2.0.jar", pom("org.a", "shop", "2.0") | pom("commons-codec", "commons-codec", "1.15")
