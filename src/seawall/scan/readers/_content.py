@@ -11,12 +11,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from seawall.core.limits import MIB
 from seawall.scan.model import Evidence
 from seawall.scan.readers import MAX_TEXT, Content, Found, Unreadable
 
 MAX_FOUND: Final = 50_000
 """Packages that one file may name; lock files of the largest known applications name 5,000."""
 MAX_LINES: Final = 1_000_000
+MAX_LOCK_BYTES: Final = 8 * MIB
+"""Of a lock file or an SBOM. JSON of nothing but empty lists takes twenty times its size in memory;
+lock files of the largest known applications have 4 MB."""
 MAX_FIELDS: Final = 100
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""
@@ -30,8 +34,20 @@ DATABASE: Final = (Evidence(kind="database"),)
 
 _T = TypeVar("_T")
 _DEPENDENCIES: Final = frozenset(
-    {"node_modules", "nodejs", "site-packages", "dist-packages", "vendor", "gems", ".cargo"}
-    | {"_vendor", "dist-newstyle", "deps", "testdata", "fixtures", "test", "tests", "examples"}
+    {
+        "node_modules",
+        "nodejs",
+        "site-packages",
+        "dist-packages",
+        "vendor",
+        "_vendor",
+        "gems",
+        "deps",
+    }
+    | {".cargo", "dist-newstyle"}
+)
+_TESTS: Final = frozenset(
+    {"test", "tests", "testdata", "fixtures", "test-fixtures", "example", "examples"}
 )
 
 
@@ -42,7 +58,14 @@ def is_application(path: str) -> bool:
     documentation tell nothing.
     """
     folders = path.split("/")[:-1]
-    return _DEPENDENCIES.isdisjoint(folders) and folders[:3] != ["usr", "share", "doc"]
+    if not _DEPENDENCIES.isdisjoint(folders) or folders[:3] == ["usr", "share", "doc"]:
+        return False
+    return not is_of_test(path)
+
+
+def is_of_test(path: str) -> bool:
+    """Tell whether a file at `path` is there to test something with."""
+    return not _TESTS.isdisjoint(path.split("/")[:-1])
 
 
 def text_of(content: Content) -> str:
@@ -96,8 +119,9 @@ def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
             name, colon, rest = line[2:].rpartition(":")
             key = _unquoted(name) if colon and rest.strip() in ("", "{}") else ""
         elif is_inside and indent == 4 and len(fields) < MAX_FIELDS:
-            name, _, value = line[4:].partition(": ")
-            fields[name] = _unquoted(value)
+            name, colon, value = line[4:].partition(": ")
+            if colon:
+                fields[name] = _unquoted(value)
     if key:
         yield key, fields
 

@@ -19,7 +19,11 @@ from typing import Final
 
 import msgspec
 
+from seawall.scan.readers import MAX_TEXT
+
 MAX_MANIFEST_LINES: Final = 2_000
+MAX_STEM: Final = 200
+"""Characters of a file name without its ending; a longer one is not an artifact and a version."""
 
 _COORDINATE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_~-]{0,99}")
@@ -30,7 +34,7 @@ _BUNDLE_FILE: Final = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)_([0-9][0-9A-Za-z.-]*
 """As Eclipse names its files."""
 _SCALA: Final = re.compile(r"(.+)_[23](?:\.[0-9]+)?")
 _MAVEN_FOLDER: Final = re.compile(r"META-INF/maven/([^/]+)/([^/]+)/pom\.(?:properties|xml)")
-_LICENSE: Final = re.compile(r"<license>\s*<name>\s*([^<]{1,100}?)\s*</name>")
+_LICENSE: Final = re.compile(r"<license>\s{0,200}<name>([^<]{1,200})</name>")
 
 _ANY: Final = (0, 99_999_999)
 _SPRING: Final = (
@@ -132,6 +136,16 @@ class Coordinates(msgspec.Struct, frozen=True):
         return f"{self.group}:{self.artifact}" if self.group else self.artifact
 
 
+def checked(group: str, artifact: str, version: str) -> Coordinates | None:
+    """Return the coordinates if they can be some; an empty group is an unknown one."""
+    if group and not _COORDINATE.fullmatch(group):
+        return None
+    if not _COORDINATE.fullmatch(artifact) or not _VERSION.fullmatch(version):
+        return None
+    found = Coordinates(group, artifact, version)
+    return found if len(found.name) <= MAX_TEXT else None
+
+
 def of_properties(content: bytes, path: str) -> Coordinates | None:
     """Read a `pom.properties`; what it leaves out, its folder says."""
     values: dict[str, str] = {}
@@ -142,7 +156,7 @@ def of_properties(content: bytes, path: str) -> Coordinates | None:
     folder = _MAVEN_FOLDER.search(path)
     group = values.get("groupId") or (folder[1] if folder else "")
     artifact = values.get("artifactId") or (folder[2] if folder else "")
-    return _checked(group, artifact, values.get("version", ""))
+    return checked(group, artifact, values.get("version", ""))
 
 
 def manifest_of(content: bytes) -> dict[str, str]:
@@ -180,7 +194,7 @@ def of_manifest(
     symbolic = _symbolic(fields)
     artifact = (file[0] if file else "") or title or symbolic or stem
     version = _version(fields, file)
-    if (found := _checked("", artifact, version)) is None:
+    if (found := checked("", artifact, version)) is None:
         return None
     vendor = fields.get("implementation-vendor-id", "").strip()
     if _COORDINATE.fullmatch(vendor):
@@ -194,7 +208,7 @@ def of_manifest(
 def of_file_name(stem: str, has_folder: Callable[[str], bool]) -> Coordinates | None:
     """Return what the file name alone says, of a jar that says nothing else."""
     file = _file(stem)
-    found = _checked("", *file) if file else None
+    found = checked("", *file) if file else None
     if found is None:
         return None
     if group := _group_of_project(found.artifact, found.version, has_folder):
@@ -244,6 +258,8 @@ def _group_of_project(artifact: str, version: str, has_folder: Callable[[str], b
 
 def _file(stem: str) -> tuple[str, str] | None:
     """Split `name-1.0-all` into name and version; `1.x` is the name of a link, no version."""
+    if len(stem) > MAX_STEM:
+        return None
     match = _FILE.fullmatch(stem) or _BUNDLE_FILE.fullmatch(stem)
     if match is None:
         return None
@@ -256,7 +272,7 @@ def _of_plugin(fields: Mapping[str, str]) -> Coordinates | None:
     name = fields.get("short-name") or fields.get("extension-name", "")
     version = fields.get("plugin-version", "").partition(" ")[0]
     group = fields.get("group-id", "")
-    return _checked(group, name, version) if group and name and version else None
+    return checked(group, name, version) if group and name and version else None
 
 
 def _fits(found: Coordinates, stem: str) -> bool:
@@ -270,9 +286,10 @@ def _fits(found: Coordinates, stem: str) -> bool:
 def _of_tomcat(
     fields: Mapping[str, str], stem: str, has_folder: Callable[[str], bool]
 ) -> Coordinates | None:
-    """Read a jar of Tomcat's own distribution: `catalina.jar` is Maven's `tomcat-catalina`.
+    """Read a jar of Tomcat's own distribution.
 
-    Its bundle name says which, since 2019; before that, the file's name.
+    Its bundle name says which, since 2019; before that, the file's name. `catalina.jar`, which is
+    in the distribution only, stands for the whole of it: advisories name that, `tomcat`.
     """
     if fields.get("implementation-title") != "Apache Tomcat" or not any(map(has_folder, _EE)):
         return None
@@ -280,11 +297,15 @@ def _of_tomcat(
     name = _symbolic(fields).removeprefix("org.apache.") or (file[0] if file else stem)
     artifact = name if name.startswith("tomcat-") else f"tomcat-{name}"
     version = fields.get("implementation-version", "")
-    for pattern, _, _, group in _PATTERNS:
-        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact):
-            found = _checked(group, artifact, version)
-            return found and msgspec.structs.replace(found, proof="signature", confidence=0.9)
-    return None
+    groups = [
+        group
+        for pattern, _, _, group in _PATTERNS
+        if group.startswith("org.apache.tomcat") and pattern.fullmatch(artifact)
+    ]
+    if not groups or checked(groups[0], artifact, version) is None:
+        return None
+    named = "tomcat" if stem == "catalina" else artifact
+    return Coordinates(groups[0], named, version, "signature", 0.9)
 
 
 def _is_meant(found: Coordinates, fields: Mapping[str, str], version: str) -> bool:
@@ -334,11 +355,3 @@ def _plain(version: str) -> tuple[str, ...]:
     """Return what two spellings of a version share: `31.1-jre` and `31.1.0.jre`."""
     parts = re.split(r"[._-]", version)
     return tuple(part for part in parts if part not in ("0", "RELEASE", "GA", "Final"))
-
-
-def _checked(group: str, artifact: str, version: str) -> Coordinates | None:
-    if group and not _COORDINATE.fullmatch(group):
-        return None
-    if not _COORDINATE.fullmatch(artifact) or not _VERSION.fullmatch(version):
-        return None
-    return Coordinates(group, artifact, version)

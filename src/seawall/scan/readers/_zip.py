@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -28,6 +28,7 @@ MAX_NAME: Final = 1_024
 MAX_RATIO: Final = 1_100
 """Deflate reaches 1,032:1 at most."""
 
+_PIECE: Final = 1024 * 1024
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR: Final = struct.Struct("<4sLQL")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
@@ -96,6 +97,24 @@ class Archive:
         if len(data) != member.size or zlib.crc32(data) != member.crc:
             raise Unreadable("a member is not what the directory says")
         return data
+
+    def unpack(self, member: Member, file: BinaryIO, max_bytes: int) -> None:
+        """Unpack one deflated member to a file, in pieces. Raises Unreadable as `read` does."""
+        if member.size > max_bytes:
+            raise Unreadable(f"a member of {member.size} bytes, more than {max_bytes}")
+        begin, end = self.place(member)
+        size = crc = 0
+        try:
+            for data in _inflated(self._content, begin, end):
+                size += len(data)
+                crc = zlib.crc32(data, crc)
+                if size > member.size:
+                    break
+                file.write(data)
+        except zlib.error as error:
+            raise Unreadable("a member does not unpack") from error
+        if size != member.size or crc != member.crc:
+            raise Unreadable("a member is not what the directory says")
 
     def place(self, member: Member) -> tuple[int, int]:
         """Return where the packed bytes of a member lie in the content. Raises Unreadable."""
@@ -204,6 +223,17 @@ class Archive:
             last = member.offset + _LOCAL.size + member.packed
         if last > directory:
             raise Unreadable("a member lies outside the archive")
+
+
+def _inflated(content: Content, begin: int, end: int) -> Iterator[bytes]:
+    """Yield the unpacked bytes in pieces of a bounded size. Raises zlib.error."""
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    for at in range(begin, end, _PIECE):
+        rest = bytes(content[at : min(at + _PIECE, end)])
+        while rest and not decompressor.eof:
+            yield decompressor.decompress(rest, _PIECE)
+            rest = decompressor.unconsumed_tail
+    yield decompressor.flush()  # at most what one window holds
 
 
 def _member(fields: tuple[Any, ...], name: str, extra: bytes, shift: int) -> Member:

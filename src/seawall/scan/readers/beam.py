@@ -1,4 +1,4 @@
-"""Erlang and Elixir: application resources (`ebin/NAME.app`) and `mix.lock`.
+"""Erlang and Elixir: application resources (`ebin/NAME.app`), `mix.lock` and `rebar.lock`.
 
 A resource file is an Erlang term written by the build. The applications of Erlang/OTP and Elixir
 themselves are not packages of Hex, though they lie beside those: they have a type of their own.
@@ -16,6 +16,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     lenient_text_of,
     once,
@@ -31,6 +32,7 @@ _VSN: Final = re.compile(r'\{\s*vsn\s*,\s*"([^"]{1,100})"')
 _LICENSES: Final = re.compile(r"\{\s*licenses\s*,\s*\[([^\]]{0,500})\]")
 _QUOTED: Final = re.compile(r'"([^"]{1,100})"')
 _LOCKED: Final = re.compile(rf'^  "{_NAME}": \{{:hex, :"?({_NAME})"?, "([^"]{{1,100}})"', re.M)
+_REBAR: Final = re.compile(rf'\{{pkg,<<"({_NAME})">>,<<"([^"]{{1,100}})">>')
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]*")
 _OTP: Final = frozenset((
     "asn1", "common_test", "compiler", "crypto", "debugger", "dialyzer", "diameter", "edoc",
@@ -64,11 +66,16 @@ def read_application(content: Content, path: str) -> tuple[Found, ...]:
 
 def read_mix_lock(content: Content, path: str) -> tuple[Found, ...]:
     """Read the packages of Hex; those of git have no version."""
-    return once(_locked(text_of(content)))
+    return once(_locked(_LOCKED, text_of(content)))
 
 
-def _locked(text: str) -> Iterator[Found]:
-    for match in _LOCKED.finditer(text):
+def read_rebar_lock(content: Content, path: str) -> tuple[Found, ...]:
+    """Read the packages of Hex; those of git have no version."""
+    return once(_locked(_REBAR, text_of(content)))
+
+
+def _locked(pattern: re.Pattern[str], text: str) -> Iterator[Found]:
+    for match in pattern.finditer(text):
         if _VERSION.fullmatch(word(match[2])):
             yield Found(
                 type=PackageType.HEX,
@@ -92,5 +99,13 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_mix_lock,
         names=frozenset({"mix.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
+    ),
+    Reader(
+        format="rebar.lock",
+        read=read_rebar_lock,
+        names=frozenset({"rebar.lock"}),
+        is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,10 +16,12 @@ _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+!-]*")
 
 
 class _Record(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    license: Any = None
-    subdir: Any = None
+    """The fields that count; the lists of files, which can be long, are skipped."""
+
+    name: str
+    version: str
+    license: str | None = None
+    subdir: str | None = None
 
 
 def read_record(content: Content, path: str) -> tuple[Found, ...]:

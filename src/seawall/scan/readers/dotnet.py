@@ -1,8 +1,10 @@
 """.NET packages: what a published program says of itself (`NAME.deps.json`), and lock files.
 
-The runtime is a package too. A shared one lies in `shared/Microsoft.NETCore.App/VERSION/` with its
-own `.deps.json`; a self-contained program names its copy as a `runtimepack`. A package without a
-file at run time (analyzers, references) is DECLARED: its code is not there.
+The runtime is a package too: `Microsoft.NETCore.App.Runtime.linux-x64`, as advisories call it since
+version 3. A shared one lies in `shared/Microsoft.NETCore.App/VERSION/`; of its `.deps.json` only
+the platform counts, for it lists what the runtime was built with, in versions of the build. A
+program with a copy of its own names that as a `runtimepack`. A package without a file at run time
+(analyzers, references) is DECLARED: its code is not there.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -29,9 +32,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]*")
 _ASSETS: Final = ("runtime", "native", "resources", "runtimeTargets")
 _FRAMEWORK: Final = re.compile(
-    r"(?:.*/)?shared/((?:Microsoft)\.[\w.]+)/([0-9][\w.-]*)/\1\.deps\.json"
+    r"(?:.*/)?shared/((?:Microsoft)\.[\w.]+)/([0-9]+\.[\w.-]*)/\1\.deps\.json"
 )
 _CONFIGURED: Final = re.compile(r'<package\s+id="([^"]{1,200})"\s+version="([^"]{1,100})"')
+_FIRST_WITH_PLATFORM: Final = 3
 _PACK: Final = "runtimepack."
 
 
@@ -39,7 +43,12 @@ class _Library(msgspec.Struct):
     type: Any = None
 
 
+class _Target(msgspec.Struct):
+    name: Any = None
+
+
 class _Deps(msgspec.Struct):
+    runtimeTarget: _Target | None = None  # noqa: N815
     libraries: dict[str, _Library] = {}
     targets: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -86,18 +95,24 @@ def _of_deps(deps: _Deps, path: str) -> Iterator[Found]:
         for key, entry in target.items()
         if any(entry.get(kind) for kind in _ASSETS)
     }
-    shared = _FRAMEWORK.fullmatch(path)
-    is_named = False
+    if (shared := _FRAMEWORK.fullmatch(path)) is not None:
+        yield from _found(_runtime(shared[1], shared[2], deps), shared[2], Role.INSTALLED)
+        return
     for key, library in deps.libraries.items():
         name, _, version = key.partition("/")
         if library.type == "runtimepack":
             yield from _found(name.removeprefix(_PACK), version, Role.INSTALLED)
         elif library.type == "package":
-            is_named = is_named or bool(shared and name.startswith(shared[1]))
             role = Role.INSTALLED if key in present else Role.DECLARED
             yield from _found(name, version, role)
-    if shared and not is_named:
-        yield from _found(shared[1], shared[2], Role.INSTALLED)
+
+
+def _runtime(framework: str, version: str, deps: _Deps) -> str:
+    """Return the name of the package that brings this framework for its platform."""
+    target = word(deps.runtimeTarget.name if deps.runtimeTarget else "")
+    platform = target.partition("/")[2]
+    is_old = int(version.partition(".")[0][:6]) < _FIRST_WITH_PLATFORM
+    return framework if is_old or not platform else f"{framework}.Runtime.{platform}"
 
 
 def _found(name: str, version: object, role: Role) -> Iterator[Found]:
@@ -108,17 +123,21 @@ def _found(name: str, version: object, role: Role) -> Iterator[Found]:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(format=".NET deps.json", read=read_deps, endings=(".deps.json",)),
+    Reader(
+        format=".NET deps.json", read=read_deps, endings=(".deps.json",), max_bytes=MAX_LOCK_BYTES
+    ),
     Reader(
         format="NuGet packages.lock.json",
         read=read_packages_lock,
         names=frozenset({"packages.lock.json"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="NuGet packages.config",
         read=read_packages_config,
         names=frozenset({"packages.config"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

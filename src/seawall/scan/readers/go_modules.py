@@ -11,7 +11,15 @@ from typing import Final
 
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable
-from seawall.scan.readers._content import LOCK_FILE, is_application, lines_of, once, text_of, word
+from seawall.scan.readers._content import (
+    LOCK_FILE,
+    MAX_LOCK_BYTES,
+    is_application,
+    lines_of,
+    once,
+    text_of,
+    word,
+)
 
 _PATH: Final = re.compile(r"[a-z0-9][\w.~/-]*\.[\w.~/-]+", re.ASCII)
 _OF_GO: Final = ("std", "cmd", "misc")
@@ -79,5 +87,11 @@ def _is_wanted(path: str) -> bool:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(format="go.mod", read=read_mod, names=frozenset({"go.mod"}), is_wanted=_is_wanted),
+    Reader(
+        format="go.mod",
+        read=read_mod,
+        names=frozenset({"go.mod"}),
+        is_wanted=_is_wanted,
+        max_bytes=MAX_LOCK_BYTES,
+    ),
 )

@@ -8,15 +8,28 @@ others stand, and the file is `Unreadable` with what was found.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import mmap
 import re
+import tempfile
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from seawall.core.limits import GIB, KIB, MIB
 from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _java_names, _licenses
-from seawall.scan.readers._content import LOCK_FILE, MANIFEST, detail, lines_of, once, text_of, word
+from seawall.scan.readers._content import (
+    LOCK_FILE,
+    MANIFEST,
+    MAX_LOCK_BYTES,
+    detail,
+    lenient_text_of,
+    lines_of,
+    once,
+    text_of,
+    word,
+)
 from seawall.scan.readers._java_names import Coordinates
 from seawall.scan.readers._zip import Archive, Member
 
@@ -27,8 +40,9 @@ MAX_ARCHIVES: Final = 5_000
 """Archives nested in one file."""
 MAX_ENTRIES: Final = 1_000_000
 """Members of all of them."""
-MAX_NESTED_BYTES: Final = 96 * MIB
-"""Unpacked size of a compressed archive in the file itself; half of it one level deeper, …"""
+MAX_MEMORY_BYTES: Final = 32 * MIB
+"""A compressed archive in the file that is larger than half of it is unpacked to disk, one level
+deeper a quarter, …"""
 MAX_UNPACKED_BYTES: Final = 512 * MIB
 """Bytes unpacked in all."""
 MAX_SMALL_BYTES: Final = 256 * KIB
@@ -36,6 +50,7 @@ MAX_SMALL_BYTES: Final = 256 * KIB
 MAX_MANIFEST_BYTES: Final = 8 * MIB
 """Signed jars list every class in it."""
 
+_PLAIN: Final = (".jar", ".war", ".ear", ".jpi", ".hpi")
 _MANIFEST: Final = "META-INF/MANIFEST.MF"
 _POM: Final = re.compile(r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.(?:properties|xml)")
 _CLASSIFIED: Final = ("-sources", "-javadoc")
@@ -43,7 +58,12 @@ _RELEASE_FIELD: Final = re.compile(r'^([A-Z_]{1,40})="([^"\n]{0,200})"', re.MULT
 
 
 def read_archive(content: Content, path: str) -> tuple[Found, ...]:
-    """Read a jar, war or ear with all that is nested in it."""
+    """Read a jar, war or ear with all that is nested in it.
+
+    The rarer endings have other uses too: a file of those that is no ZIP is not meant.
+    """
+    if not path.endswith(_PLAIN) and bytes(content[:2]) != b"PK":
+        return ()
     walk = _Walk()
     found = once(walk.archive(_Place(content, 0, len(content), path.rpartition("/")[2])))
     if walk.trouble:
@@ -61,7 +81,7 @@ def read_properties(content: Content, path: str) -> tuple[Found, ...]:
 
 def read_release(content: Content, path: str) -> tuple[Found, ...]:
     """Read the file `release` of a Java runtime (JEP 223)."""
-    fields = dict(_RELEASE_FIELD.findall(text_of(content)))
+    fields = dict(_RELEASE_FIELD.findall(lenient_text_of(content)))
     version = word(fields.get("JAVA_VERSION", ""))
     if not version:
         return ()
@@ -78,14 +98,15 @@ def read_gradle_lock(content: Content, path: str) -> tuple[Found, ...]:
 
 def _locked(text: str) -> Iterator[Found]:
     for line in lines_of(text):
-        parts = line.partition("=")[0].split(":")
-        if line.startswith("#") or len(parts) != 3 or not all(word(part) for part in parts):
+        coordinates, _, configurations = line.partition("=")
+        parts = coordinates.split(":")
+        if len(parts) != 3 or not parts[0]:
             continue
-        configurations = line.partition("=")[2].split(",")
-        if all(name.lower().startswith("test") for name in configurations):
+        if all(name.lower().startswith("test") for name in configurations.split(",")):
             continue
         group, artifact, version = parts
-        yield _found(Coordinates(group, artifact, version), Role.DECLARED, "", LOCK_FILE, ())
+        if (found := _java_names.checked(group, artifact, version)) is not None:
+            yield _found(found, Role.DECLARED, "", LOCK_FILE, ())
 
 
 class _Place(NamedTuple):
@@ -131,13 +152,30 @@ class _Walk:
         try:
             if archive.is_stored(member):
                 start, end = archive.place(member)
-                place = _Place(outer.content, start, end, name, inside, depth)
+                yield from self.archive(_Place(outer.content, start, end, name, inside, depth))
+            elif member.size <= MAX_MEMORY_BYTES >> depth:
+                data = self._read(archive, member, MAX_MEMORY_BYTES)
+                yield from self.archive(_Place(data, 0, len(data), name, inside, depth))
             else:
-                data = self._read(archive, member, MAX_NESTED_BYTES >> (depth - 1))
-                place = _Place(data, 0, len(data), name, inside, depth)
-            yield from self.archive(place)
+                with self._spooled(archive, member) as mapped:
+                    place = _Place(mapped, 0, len(mapped), name, inside, depth)
+                    yield from self.archive(place)
         except Unreadable as error:
             self._note(f"{inside}: {error}")
+
+    @contextlib.contextmanager
+    def _spooled(self, archive: Archive, member: Member) -> Iterator[mmap.mmap]:
+        """Unpack a large archive to an unnamed file and map it."""
+        self._count(member)
+        with tempfile.TemporaryFile() as file:
+            archive.unpack(member, file, MAX_UNPACKED_BYTES)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                yield mapped
+            finally:
+                with contextlib.suppress(BufferError):  # while a view is being left on an error
+                    mapped.close()
 
     def _identify(self, archive: Archive, at: _Place, digest: str) -> Iterator[Found]:
         """Yield the archive's own artifact and those that are shaded into it."""
@@ -190,10 +228,13 @@ class _Walk:
             return b""
 
     def _read(self, archive: Archive, member: Member, max_bytes: int) -> bytes:
+        self._count(member)
+        return archive.read(member, max_bytes)
+
+    def _count(self, member: Member) -> None:
         self._unpacked += member.size
         if self._unpacked > MAX_UNPACKED_BYTES:
             raise Unreadable(f"more than {MAX_UNPACKED_BYTES} bytes to unpack")
-        return archive.read(member, max_bytes)
 
     def _note(self, trouble: str) -> None:
         self.trouble = self.trouble or trouble
@@ -244,6 +285,7 @@ READERS: Final = (
         read=read_properties,
         names=frozenset({"pom.properties"}),
         is_wanted=lambda path: _POM.fullmatch(path) is not None,
+        max_bytes=MAX_SMALL_BYTES,
     ),
     Reader(
         format="Java runtime",
@@ -251,5 +293,10 @@ READERS: Final = (
         names=frozenset({"release"}),
         max_bytes=MAX_SMALL_BYTES,
     ),
-    Reader(format="Gradle lock file", read=read_gradle_lock, names=frozenset({"gradle.lockfile"})),
+    Reader(
+        format="Gradle lock file",
+        read=read_gradle_lock,
+        names=frozenset({"gradle.lockfile"}),
+        max_bytes=MAX_LOCK_BYTES,
+    ),
 )

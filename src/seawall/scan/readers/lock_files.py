@@ -16,6 +16,7 @@ from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
+    MAX_LOCK_BYTES,
     blocks_of,
     is_application,
     json_of,
@@ -98,7 +99,13 @@ def _found(kind: PackageType, name: str, fields: dict[str, Any]) -> Iterator[Fou
 
 
 READERS: Final[tuple[Reader, ...]] = tuple(
-    Reader(format=name, read=read, names=frozenset({name}), is_wanted=is_application)
+    Reader(
+        format=name,
+        read=read,
+        names=frozenset({name}),
+        is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
+    )
     for name, read in (
         ("pubspec.lock", read_pubspec_lock),
         ("cabal.project.freeze", read_cabal_freeze),

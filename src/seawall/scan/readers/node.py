@@ -5,10 +5,12 @@ A `package.json` says something only where a package manager or a person puts a 
     node_modules/NAME/             installed; an alias (`npm:`) is reported by its true name
     …/node_modules/NAME/…/OTHER/   vendored inside a package: BUNDLED if the folder has its name, it
                                    is not private, and it is no test, example or template
-    …/NAME/, …/NAME-vVERSION/,     put there without npm: global programs, distribution packages,
-    …/VERSION/                     applications; the folder must fit the name or version
+    …/nodejs/NAME/                 a distribution's package
+    …/NAME-vVERSION/, …/VERSION/   put there without npm, and named by what it is
 
-Everything else is a sample or a part of a package (`react/cjs`), and is no package.
+
+Everything else is a sample, a part of a package (`react/cjs`), or an application whose name is its
+own affair: the registry may have another package of that name.
 """
 
 from __future__ import annotations
@@ -29,10 +31,22 @@ MAX_BYTES: Final = 4 * MIB
 MAX_ZIP_BYTES: Final = 256 * MIB
 
 _NAME: Final = re.compile(r"(?:@[A-Za-z0-9~_-][\w.~-]*/)?[A-Za-z0-9~_-][\w.~!'()*-]*", re.ASCII)
+_ROOT: Final = re.compile(r"node_modules(?:_[0-9]+)?")
+"""Fedora has one for each major version of Node."""
 _VERSION: Final = re.compile(r"[0-9][\w.+~-]*", re.ASCII)
 _NO_PACKAGE: Final = frozenset(
     {
-        *("test", "tests", "__tests__", "__mocks__", "spec", "fixture", "fixtures", "testdata"),
+        *(
+            "test",
+            "tests",
+            "__tests__",
+            "__mocks__",
+            "spec",
+            "fixture",
+            "fixtures",
+            "testdata",
+            "test-fixtures",
+        ),
         *("example", "examples", "sample", "samples", "demo", "template", "templates"),
         *("benchmark", "benchmarks", "doc", "docs"),
     }
@@ -95,12 +109,14 @@ def _standing(
 ) -> tuple[Role | None, tuple[Evidence, ...]]:
     """Return the role that the place gives to the package, None when it is no place for one."""
     tail = "/".join(folders[-1 - name.count("/") :])
-    if "node_modules" not in folders:
-        fits = {name, version, f"{name}-{version}", f"{name}-v{version}", f"v{version}"}
-        fitting = tail in fits or folders[-1:] == [version] or folders[-1:] == [f"v{version}"]
+    roots = [i for i, folder in enumerate(folders) if _ROOT.fullmatch(folder)]
+    if not roots:
+        above = folders[: -1 - name.count("/")][-1:]
+        versions = {version, f"v{version}", f"{name}-{version}", f"{name}-v{version}"}
+        fits = (tail == name and above == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
         is_sample = not _NO_PACKAGE.isdisjoint(folders)
-        return (Role.INSTALLED if fitting and not is_sample else None), MANIFEST
-    last = len(folders) - folders[::-1].index("node_modules")
+        return (Role.INSTALLED if fits and not is_sample else None), MANIFEST
+    last = roots[-1] + 1
     rest = folders[last:]
     if len(rest) == (2 if rest and rest[0].startswith("@") else 1):
         installed = "/".join(rest)
@@ -138,7 +154,7 @@ def _read_leniently(content: Content, path: str) -> tuple[Found, ...]:
     try:
         return read_package(content, path)
     except Unreadable:
-        if "node_modules" in path.split("/"):
+        if any(map(_ROOT.fullmatch, path.split("/"))):
             raise
         return ()
 

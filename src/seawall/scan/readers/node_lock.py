@@ -24,6 +24,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MAX_FOUND,
+    MAX_LOCK_BYTES,
     blocks_of,
     is_application,
     json_of,
@@ -194,23 +195,27 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_package_lock,
         names=frozenset({"package-lock.json", "npm-shrinkwrap.json"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="yarn.lock",
         read=read_yarn_lock,
         names=frozenset({"yarn.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="pnpm-lock.yaml",
         read=read_pnpm_lock,
         names=frozenset({"pnpm-lock.yaml"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="bun.lock",
         read=read_bun_lock,
         names=frozenset({"bun.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -13,6 +13,7 @@ from seawall.scan.readers import Content, Found, Reader, _licenses
 from seawall.scan.readers._content import (
     DATABASE,
     LOCK_FILE,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     once,
@@ -69,11 +70,13 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_installed,
         names=frozenset({"installed.json"}),
         is_wanted=lambda path: path.split("/")[-2:-1] == ["composer"],
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="composer.lock",
         read=read_lock,
         names=frozenset({"composer.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -24,7 +24,7 @@ _NAME_MAX: Final = 255
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,212}[A-Za-z0-9])?")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!~_-]{0,199}")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
-_FOLDER: Final = re.compile(r"(.+?)-([^-]+)(?:-py[0-9.]+.*)?\.(?:dist|egg)-info")
+_FOLDER: Final = re.compile(r"(.+?)-([0-9][^-]*)(?:-py[0-9.]+.*)?\.(?:dist|egg)-info")
 _FIELDS: Final = frozenset({"name", "version", "license", "license-expression", "classifier"})
 
 
@@ -51,6 +51,8 @@ def read(content: Content, path: str) -> tuple[Found, ...]:
     metadata = parse(bytes(content), path)
     if metadata is None:
         raise Unreadable("no valid name and version")
+    if metadata.name == "python":  # the interpreter's own, by Debian: no distribution
+        return ()
     return (
         Found(
             type=PackageType.PYPI,

@@ -12,7 +12,7 @@ from typing import Final
 from seawall.core.limits import MIB
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, python
-from seawall.scan.readers._content import MANIFEST, detail, once
+from seawall.scan.readers._content import MANIFEST, detail, is_of_test, once
 from seawall.scan.readers._zip import Archive
 
 MAX_BYTES: Final = 1024 * MIB
@@ -71,6 +71,7 @@ READERS: Final[tuple[Reader, ...]] = (
         format="Python wheel or egg",
         read=read_archive,
         endings=(".whl", ".egg"),
+        is_wanted=lambda path: not is_of_test(path),
         max_bytes=MAX_BYTES,
     ),
     Reader(

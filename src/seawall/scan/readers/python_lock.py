@@ -22,6 +22,7 @@ from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -59,7 +60,9 @@ def read_requirements(content: Content, path: str) -> tuple[Found, ...]:
 
 
 def read_vendored(content: Content, path: str) -> tuple[Found, ...]:
-    return once(_pinned(content, Role.BUNDLED, MANIFEST))
+    """Read what is bundled. Of setuptools pip takes `pkg_resources` only, which is not that."""
+    found = once(_pinned(content, Role.BUNDLED, MANIFEST))
+    return tuple(item for item in found if item.name != "setuptools")
 
 
 def read_lock(content: Content, path: str) -> tuple[Found, ...]:
@@ -116,7 +119,10 @@ def _is_requirements(path: str) -> bool:
 
 
 def _is_vendored(path: str) -> bool:
-    return path.split("/")[-2:-1] == ["_vendor"]
+    """Tell whether the list lies in a package's own folder of such code."""
+    folders = path.split("/")[:-1]
+    is_of_package = not {"site-packages", "dist-packages"}.isdisjoint(folders)
+    return folders[-1:] == ["_vendor"] or (folders[-1:] == ["vendor"] and is_of_package)
 
 
 READERS: Final[tuple[Reader, ...]] = (
@@ -139,11 +145,13 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="Pipfile.lock",
         read=read_pipfile_lock,
         names=frozenset({"Pipfile.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

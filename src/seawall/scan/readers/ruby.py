@@ -17,6 +17,7 @@ from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
 from seawall.scan.readers._content import (
     DATABASE,
     LOCK_FILE,
+    MAX_LOCK_BYTES,
     is_application,
     lenient_text_of,
     lines_of,
@@ -35,7 +36,7 @@ _VERSION_FIELD: Final = re.compile(
     r"""^[ \t]*\w+\.version[ \t]*=[ \t]*(?:Gem::Version\.new[ \t]*\(?)?["']([\w.-]+)["']""",
     re.MULTILINE,
 )
-_LICENSES: Final = re.compile(r"^[ \t]*\w+\.licenses?[ \t]*=[ \t]*(.{1,500})$", re.MULTILINE)
+_LICENSES: Final = re.compile(r"^[ \t]*\w+\.licenses?[ \t]*=[ \t]*+(.{1,500})$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"""["']([^"']{1,100})["']""")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][\w.-]*", re.ASCII)
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.]*")
@@ -105,5 +106,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"Gemfile.lock", "gems.locked"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -10,6 +10,7 @@ from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader
 from seawall.scan.readers._content import (
     LOCK_FILE,
+    MAX_LOCK_BYTES,
     is_application,
     once,
     packages_of_toml,
@@ -46,5 +47,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_lock,
         names=frozenset({"Cargo.lock"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

@@ -3,7 +3,7 @@
 They are statements of whoever built what they lie beside, and are reported as such: the evidence is
 `sbom`, with the tool that made the document. How surely the code is there depends on the place:
 
-    /opt/bitnami/…/.spdx-NAME.spdx      INSTALLED: Bitnami describes the folder in which it lies
+    /opt/bitnami/…/.spdx-NAME.spdx      INSTALLED: Bitnami's own packages in the folder of the file
     NAME.dist-info/sboms/…              BUNDLED: what was compiled into a wheel (PEP 770)
     anywhere else                       DECLARED
 
@@ -22,7 +22,16 @@ import msgspec
 
 from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
-from seawall.scan.readers._content import MAX_FOUND, detail, json_of, lines_of, once, text_of, word
+from seawall.scan.readers._content import (
+    MAX_FOUND,
+    MAX_LOCK_BYTES,
+    detail,
+    json_of,
+    lines_of,
+    once,
+    text_of,
+    word,
+)
 
 ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", ".cyclonedx.json", "bom.json")
 MAX_PURL: Final = 1_000
@@ -31,6 +40,8 @@ _PURL: Final = re.compile(r"pkg:/{0,2}([a-z][a-z0-9.+-]*)/([^@?#]+)@([^?#]+)(?:[
 _BITNAMI: Final = re.compile(r"(?:.*/)?opt/bitnami/(?:.*/)?\.spdx-[^/]+\.spdx")
 _LOCAL: Final = "download_url=file:"
 """A part of the project itself, which no registry has."""
+_REVISION: Final = re.compile(r"-[0-9]+$")
+"""Of Bitnami's build; its advisories know upstream's versions."""
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 _TYPES: Final = {kind.value: kind for kind in PackageType if not kind.is_system}
 _NOT_STATED: Final = ("NOASSERTION", "NONE")
@@ -64,7 +75,11 @@ class _Document(msgspec.Struct):
 
 
 def read_document(content: Content, path: str) -> tuple[Found, ...]:
-    """Read an SBOM; nothing from a JSON object of another kind. Raises Unreadable."""
+    """Read an SBOM. Raises Unreadable.
+
+    Nothing from a JSON object of another kind, nor from what is not JSON at all and called `.cdx`:
+    chemists and databases have such files.
+    """
     role = _role(path)
     if bytes(content[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         document = json_of(content, _Document)
@@ -73,6 +88,8 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
         if isinstance(document.spdxVersion, str):
             return once(_of_spdx(document, role))
         return ()  # another JSON file of that name
+    if path.endswith(".cdx"):
+        return ()
     text = text_of(content)
     if not text.lstrip().startswith(("SPDXVersion:", "#")):
         raise Unreadable("it is neither JSON nor SPDX in tag-value form")
@@ -173,6 +190,10 @@ def _found(
     if match is None or kind is None:
         return
     name, version = word(_name(kind, unquote(match[2].strip("/")))), word(unquote(match[3]))
+    if kind is PackageType.BITNAMI:
+        version = _REVISION.sub("", version)
+    elif role is Role.INSTALLED:
+        role = Role.DECLARED
     if name and version:
         yield Found(
             type=kind, name=name, version=version, role=role, evidence=evidence, licenses=licenses
@@ -199,5 +220,6 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_document,
         endings=(*ENDINGS, ".json"),
         is_wanted=_is_wanted,
+        max_bytes=MAX_LOCK_BYTES,
     ),
 )

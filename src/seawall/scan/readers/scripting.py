@@ -21,6 +21,7 @@ from seawall.scan.readers._content import (
     DATABASE,
     LOCK_FILE,
     MANIFEST,
+    MAX_LOCK_BYTES,
     is_application,
     json_of,
     lenient_text_of,
@@ -77,7 +78,7 @@ def read_description(content: Content, path: str) -> tuple[Found, ...]:
         return ()
     if not _R_NAME.fullmatch(word(name)) or not _VERSION.fullmatch(version):
         raise Unreadable("it says no valid name and version")
-    license_ = _R_LICENSE_FILE.sub("", fields.get("License", ""))
+    license_ = _R_LICENSE_FILE.sub("", fields.get("License", "")[:300])
     found = Found(
         type=PackageType.CRAN,
         name=name,
@@ -162,6 +163,7 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_cpanfile_snapshot,
         names=frozenset({"cpanfile.snapshot"}),
         is_wanted=is_application,
+        max_bytes=MAX_LOCK_BYTES,
     ),
     Reader(
         format="LuaRocks rockspec",

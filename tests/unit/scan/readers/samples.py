@@ -592,6 +592,22 @@ DISTRIBUTIONS
 """,
         ),
     ),
+    "rebar.lock": (
+        (
+            "app/rebar.lock",
+            b"""{"1.2.0",
+[{<<"certifi">>,{pkg,<<"certifi">>,<<"2.9.0">>},0},
+ {<<"enacl">>,
+  {git,"https://example.com/enacl.git",
+       {ref,"26180f42c0b3a450905d2efd8bc7fd5fd9cece75"}},
+  0}]}.
+[
+{pkg_hash,[
+ {<<"certifi">>, <<"6F2A475689DD47F19FB74334859D460A2DC4E3252A3324BD2111B8F0429E7E21">>}]}
+].
+""",
+        ),
+    ),
     "pubspec.lock": (
         (
             "app/pubspec.lock",

@@ -110,6 +110,18 @@ def test_repetition_costs_no_more_than_its_length(
 
 
 @pytest.mark.parametrize(("reader", "path", "content"), CASES, ids=IDS)
+def test_a_long_run_inside_costs_no_more_than_its_length(
+    reader: Reader, path: str, content: bytes
+) -> None:
+    """Runs that two parts of a pattern could share between them, at many places of a good file."""
+    begin = time.process_time()
+    for run in (b" " * 60_000, b" " * 60_000 + b"x" * 600, b"a" * 60_000):
+        for at in range(0, len(content), max(1, len(content) // 25)):
+            read(reader, content[:at] + run + content[at:], path)
+    assert 10 > time.process_time() - begin
+
+
+@pytest.mark.parametrize(("reader", "path", "content"), CASES, ids=IDS)
 def test_the_same_from_a_mapped_file(reader: Reader, path: str, content: bytes) -> None:
     with tempfile.TemporaryFile() as file:
         file.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import zipfile
 
 import pytest
@@ -71,6 +72,15 @@ def test_compressed_nested_jars_are_read_too() -> None:
     assert ["com.google.guava:guava"] == [f.name for f in java.read_archive(body, "a.war")]
 
 
+def test_large_nested_archives_are_unpacked_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    war = zipped({"WEB-INF/lib/fat.jar": fat_jar()}, nested=zipfile.ZIP_DEFLATED)
+    ear = zipped({"shop.war": war}, nested=zipfile.ZIP_DEFLATED)
+    expected = java.read_archive(ear, "opt/shop.ear")
+    monkeypatch.setattr(java, "MAX_MEMORY_BYTES", 0)
+    assert expected == java.read_archive(ear, "opt/shop.ear")
+    assert 3 == len(expected)
+
+
 def test_of_several_poms_the_one_that_fits_the_name_is_the_jars_own() -> None:
     found = read(
         "shop-2.0.jar", pom("org.a", "shop", "2.0") | pom("commons-codec", "commons-codec", "1.15")
@@ -133,8 +143,10 @@ def test_projects_that_build_without_maven(name: str, folder: str, expected: str
 @pytest.mark.parametrize(
     ("name", "bundle", "expected"),
     [
-        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
-        ("catalina.jar", "", "org.apache.tomcat:tomcat-catalina"),
+        ("catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat"),
+        ("catalina.jar", "", "org.apache.tomcat:tomcat"),
+        ("tomcat9-catalina.jar", "org.apache.tomcat-catalina", "org.apache.tomcat:tomcat-catalina"),
+        ("jasper.jar", "org.apache.tomcat-jasper", "org.apache.tomcat:tomcat-jasper"),
         ("tomcat9-coyote.jar", "org.apache.tomcat-coyote", "org.apache.tomcat:tomcat-coyote"),
         ("a.jar", "org.apache.tomcat-embed-core", "org.apache.tomcat.embed:tomcat-embed-core"),
     ],
@@ -218,6 +230,24 @@ def test_licences() -> None:
     assert ("Apache-2.0",) == read("shop-2.0.jar", members)["org.a:shop@2.0"].licenses
 
 
+@pytest.mark.parametrize(
+    "run", [b" " * 250_000, b"<license>" * 25_000, b"<license> <name>" * 15_000]
+)
+def test_a_pom_costs_no_more_than_its_length(run: bytes) -> None:
+    members = pom("org.a", "shop", "2.0")
+    members["META-INF/maven/org.a/shop/pom.xml"] = b"<license><name>" + run + b"x"
+    begin = time.process_time()
+    assert () == read("shop-2.0.jar", members)["org.a:shop@2.0"].licenses
+    assert 5 > time.process_time() - begin
+
+
+def test_many_long_names_cost_no_more_than_their_length() -> None:
+    members = {f"lib/a{'-1a' * 330}{n}.jar": guava() for n in range(300)}
+    begin = time.process_time()
+    java.read_archive(zipped(members), "opt/a.war")
+    assert 5 > time.process_time() - begin
+
+
 def test_a_broken_jar_beside_good_ones_costs_only_itself() -> None:
     body = zipped({"lib/bad.jar": spring_core()[:-30], "lib/good.jar": guava()})
     with pytest.raises(Unreadable, match=r"lib/bad\.jar: not a ZIP archive") as caught:
@@ -234,3 +264,9 @@ def test_a_jar_behind_a_starting_script() -> None:
 def test_a_lock_file_of_gradle_without_tests() -> None:
     text = b"a.b:c:1=runtimeClasspath\njunit:junit:4.13=testCompileClasspath\n"
     assert ["a.b:c"] == [item.name for item in java.read_gradle_lock(text, "x/gradle.lockfile")]
+
+
+def test_group_and_artifact_together_are_bounded() -> None:
+    text = f"{'a' * 150}:{'b' * 150}:1=runtimeClasspath\n".encode()
+    assert () == java.read_gradle_lock(text, "x/gradle.lockfile")
+    assert {} == read("x.jar", pom("a" * 150, "b" * 150, "1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -41,7 +42,9 @@ def node_role(path: str, **fields: object) -> Role | None:
         ("usr/share/nodejs/lodash", Role.INSTALLED),
         ("opt/lodash-v4.17.15", Role.INSTALLED),
         ("var/lib/ghost/versions/4.17.15", Role.INSTALLED),
+        ("usr/lib/node_modules_20/lodash", Role.INSTALLED),
         ("srv/app", None),
+        ("srv/lodash", None),
         ("", None),
     ],
 )
@@ -134,13 +137,43 @@ def test_the_platform_of_a_gem_is_no_part_of_its_version() -> None:
     assert ("1.13.9", "x86_64-linux") == (found.version, found.architecture)
 
 
-@pytest.mark.parametrize("libraries", [{}, {"Microsoft.NETCore.App.Runtime.linux-x64/6.0.5": {}}])
-def test_a_shared_framework_is_found_once(libraries: dict[str, dict[str, str]]) -> None:
-    path = "usr/share/dotnet/shared/Microsoft.NETCore.App/6.0.5/Microsoft.NETCore.App.deps.json"
-    body = {"libraries": {name: {"type": "package"} for name in libraries}}
+def test_bitnamis_revision_is_no_part_of_the_version() -> None:
+    """And what its document says of other universes is said by files of their own, if at all."""
+    path = "opt/bitnami/x/.spdx-x.spdx"
+    purls = ("pkg:bitnami/redis@7.4.0-12?arch=amd64", "pkg:golang/golang.org/x/sys@v0.21.0")
+    text = "SPDXVersion: SPDX-2.3\n" + "".join(
+        f"ExternalRef: PACKAGE-MANAGER purl {purl}\n" for purl in purls
+    )
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    found = [(item.name, item.version, item.role) for item in reader.read(text.encode(), path)]
+    assert [
+        ("redis", "7.4.0", Role.INSTALLED),
+        ("golang.org/x/sys", "v0.21.0", Role.DECLARED),
+    ] == found
+
+
+@pytest.mark.parametrize(
+    ("version", "target", "name"),
+    [
+        ("6.0.5", ".NETCoreApp,Version=v6.0/linux-x64", "Microsoft.NETCore.App.Runtime.linux-x64"),
+        ("3.1.23", ".NETCoreApp,Version=v3.1/linux-x64", "Microsoft.NETCore.App.Runtime.linux-x64"),
+        ("3.1.23", ".NETCoreApp,Version=v3.1", "Microsoft.NETCore.App"),
+        ("2.1.30", ".NETCoreApp,Version=v2.1/linux-x64", "Microsoft.NETCore.App"),
+    ],
+)
+def test_a_shared_framework_is_one_package(version: str, target: str, name: str) -> None:
+    """The rest of the file is what Microsoft built it with, in versions of the build."""
+    path = f"dotnet/shared/Microsoft.NETCore.App/{version}/Microsoft.NETCore.App.deps.json"
+    body = {
+        "runtimeTarget": {"name": target, "signature": ""},
+        "libraries": {
+            "runtime.linux-x64.Microsoft.NETCore.App/3.1.23-servicing.22122.4": {"type": "package"},
+            "Microsoft.SourceLink.GitHub/1.1.0-beta-20206-02": {"type": "package"},
+        },
+    }
     found = dotnet.read_deps(json.dumps(body).encode(), path)
-    assert ["6.0.5"] == [item.version for item in found]
-    assert found[0].name.startswith("Microsoft.NETCore.App")
+    assert [(name, version)] == [(item.name, item.version) for item in found]
 
 
 @pytest.mark.parametrize("module", ["std", "cmd"])
@@ -152,6 +185,22 @@ def test_gos_own_sources_are_not_an_application(module: str) -> None:
 def test_a_replacement_of_one_version_leaves_the_others() -> None:
     text = b"module a.b/c\nrequire d.e/f v1.0.0\nreplace d.e/f v0.9.0 => d.e/f v2.0.0\n"
     assert ["v1.0.0"] == [item.version for item in go_modules.read_mod(text, "x/go.mod")]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b"Name: Python\nVersion: 2.7.13\n", "usr/lib/python2.7/lib-dynload/Python-2.7.egg-info"),
+        (b"Name: x\n", "s/x-version-py3.8.egg-info"),
+    ],
+)
+def test_metadata_that_is_of_no_distribution(text: bytes, path: str) -> None:
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    found: tuple[object, ...] = ()
+    with contextlib.suppress(Unreadable):
+        found = tuple(reader.read(text, path))
+    assert () == found
 
 
 @pytest.mark.parametrize("line", ["replace =>", "replace a.b/d =>", "replace => a.b/d v1.0.0"])
@@ -220,6 +269,43 @@ def test_another_json_file_of_the_name_is_no_sbom() -> None:
     assert () == tuple(reader.read(b'{"@metadata": {"authors": []}, "cite-desc": "x"}', path))
 
 
+def test_wheels_to_test_with_are_not_there_to_be_installed() -> None:
+    name = "wheel-0.40.0-py3-none-any.whl"
+    assert formats.TABLE.find(f"usr/lib/python3.12/test/{name}") is None
+    assert formats.TABLE.find(f"usr/lib/python3.12/ensurepip/_bundled/{name}") is not None
+
+
+def test_pip_does_not_bundle_setuptools_though_it_says_so() -> None:
+    """It takes `pkg_resources` from there."""
+    path = "s/pip/_vendor/vendor.txt"
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    text = b"tomli==2.0.1\nsetuptools==68.0.0\n"
+    assert ["tomli"] == [item.name for item in reader.read(text, path)]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_read"),
+    [
+        ("usr/lib/python3.12/site-packages/pip/_vendor/vendor.txt", True),
+        ("usr/lib/python3.12/site-packages/pipenv/vendor/vendor.txt", True),
+        ("srv/vendor/vendor.txt", False),
+        ("srv/vendor.txt", False),
+    ],
+)
+def test_lists_of_bundled_code_are_read_where_packages_have_it(path: str, is_read: bool) -> None:
+    assert is_read is (formats.TABLE.find(path) is not None)
+
+
 def test_pip_says_once_what_it_vendors() -> None:
     assert formats.TABLE.find("s/pip/_vendor/bom.cdx.json") is None
     assert formats.TABLE.find("s/pip/_vendor/vendor.txt") is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["etc/release", "srv/molecule.cdx", "var/x/crystal.par", "var/log/sa.sar"]
+)
+def test_a_file_of_another_trade_is_no_broken_package(path: str) -> None:
+    reader = formats.TABLE.find(path)
+    assert reader is not None
+    assert () == tuple(reader.read(b"VjCD0100\x04\x03\xff\xfe", path))

@@ -114,6 +114,7 @@ EXPECTED = {
     "opt/rel/lib/cowboy-2.9.0/ebin/cowboy.app": ["hex cowboy 2.9.0 installed"],
     "usr/lib/erlang/lib/ssl-10.8.7/ebin/ssl.app": ["otp ssl 10.8.7 installed"],
     "app/mix.lock": ["hex cowboy 2.9.0 declared"],
+    "app/rebar.lock": ["hex certifi 2.9.0 declared"],
     "app/pubspec.lock": ["pub async 2.8.2 declared"],
     "app/cabal.project.freeze": [
         "hackage aeson 2.0.3.0 declared",
@@ -137,7 +138,7 @@ EXPECTED = {
         "generic openssl 4.0.3 bundled",
         "npm @babel/core 7.20.12 bundled",
     ],
-    "opt/bitnami/redis/.spdx-redis.spdx": ["bitnami redis 7.0.5-0 installed BSD-3-Clause"],
+    "opt/bitnami/redis/.spdx-redis.spdx": ["bitnami redis 7.0.5 installed BSD-3-Clause"],
     "opt/x/x.spdx": ["npm lodash 4.17.15 declared"],
 }
 
