@@ -10,6 +10,7 @@ A package that does not parse raises InvalidInputError and nothing of it is lear
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import lzma
@@ -23,12 +24,13 @@ from seawall.core.limits import MIB
 from seawall.oci import layers, media
 from seawall.oci.bounds import ArchiveError, Limits
 from seawall.oci.tar import Kind
-from seawall.scan import dpkg, python_metadata
 from seawall.scan.files import examine
 from seawall.scan.files.model import Format
 from seawall.scan.fingerprints import rpm_file
 from seawall.scan.fingerprints.pack import LearnedPackage
 from seawall.scan.model import PackageType
+from seawall.scan.readers import python as python_metadata
+from seawall.scan.system import dpkg
 
 MAX_FILE_BYTES: Final = 512 * MIB
 """One executable; a larger one is not learned."""
@@ -117,14 +119,10 @@ def _tar(packed: BinaryIO) -> Iterator[Member]:
     """Yield the files of a tar that may be packed with xz, gzip or zstd."""
     start = packed.read(6)
     packed.seek(0)
-    stream = _unxz(packed) if start == _XZ else packed
-    for entry in layers.walk(stream, media.OCI_LAYER, LIMITS):
-        if entry.kind is Kind.FILE and 0 < entry.size <= MAX_FILE_BYTES:
-            yield entry.path, entry.read(MAX_FILE_BYTES)
-
-
-def _unxz(packed: BinaryIO) -> BinaryIO:
-    return cast("BinaryIO", lzma.LZMAFile(packed))
+    with lzma.LZMAFile(packed) if start == _XZ else contextlib.nullcontext(packed) as stream:
+        for entry in layers.walk(cast("BinaryIO", stream), media.OCI_LAYER, LIMITS):
+            if entry.kind is Kind.FILE and 0 < entry.size <= MAX_FILE_BYTES:
+                yield entry.path, entry.read(MAX_FILE_BYTES)
 
 
 def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]:

@@ -101,7 +101,9 @@ def test_go_records_behind_pointers_are_read(bits: int, word: str) -> None:
     assert parsed is not None
     section = parsed.section(".go.buildinfo")
     assert section is not None
-    content = executables.elf({".go.buildinfo": record(executables.BASE + section.offset)}, bits=bits)
+    content = executables.elf(
+        {".go.buildinfo": record(executables.BASE + section.offset)}, bits=bits
+    )
     found = go.parse(content, parsed)
     assert found is not None
     assert ("go1.15.9", "github.com/acme/tool/cmd/tool") == (found.toolchain, found.package)
@@ -118,7 +120,9 @@ def test_functions_of_a_go_program_are_known_as_advisories_spell_them() -> None:
     names = ["net/http.(*Server).Serve", "net/http.Header.Add", "gopkg.in/yaml%2ev3.Unmarshal",
              "x.org/a.Map[go.shape.int]", "main.main.func1"]  # fmt: skip
     info = executables.go_build_info("go1.22.3", [MAIN])
-    content = executables.elf({".go.buildinfo": info, ".gopclntab": executables.go_line_table(names)})
+    content = executables.elf(
+        {".go.buildinfo": info, ".gopclntab": executables.go_line_table(names)}
+    )
     kept = examined(content).go_functions
     assert go_symbols.holds(kept, "net/http", "Server.Serve")
     assert go_symbols.holds(kept, "net/http", "Header.Add")
@@ -143,7 +147,8 @@ def test_crates_of_cargo_auditable_are_listed_without_build_tools() -> None:
 
 
 def test_crates_are_read_from_the_paths_of_panic_messages() -> None:
-    text = b"/rustc/abc/library/std/src/x.rs/root/.cargo/registry/src/github.com-1ec/serde_json-1.0.85/src/de.rs"
+    cached = b"/root/.cargo/registry/src/github.com-1ec/serde_json-1.0.85/src/de.rs"
+    text = b"/rustc/abc/library/std/src/x.rs" + cached
     found = examined(executables.elf({".rodata": text})).found
     assert [(PackageType.CARGO, "serde_json", "1.0.85", Role.BUNDLED)] == [
         (each.type, each.name, each.version, each.role) for each in found
