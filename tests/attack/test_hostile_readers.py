@@ -59,7 +59,7 @@ def test_a_layer_that_is_elsewhere_is_a_notice(workers: Workers) -> None:
     assert NoticeKind.MISSING_LAYER is notice.kind
 
 
-def test_bytes_that_are_not_what_their_digest_says_are_an_error(workers: Workers) -> None:
+def test_refuses_bytes_that_are_not_what_their_digest_says(workers: Workers) -> None:
     class Wrong(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             raise IntegrityError("false")
@@ -116,11 +116,11 @@ def test_the_confined_process_may_still_compute() -> None:
     ],
     ids=["network", "local socket", "program", "process", "signal", "memory"],
 )
-def test_the_confined_process_may_do_nothing_else(act: Callable[[], object]) -> None:
+def test_refuses_the_confined_process_everything_else(act: Callable[[], object]) -> None:
     assert 1 == in_a_child(act)
 
 
-def test_the_confined_process_is_no_longer_root(tmp_path: Path) -> None:
+def test_refuses_the_confined_process_what_only_root_may_read(tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("only root can give up being root")
     secret = tmp_path / "secret"

@@ -26,6 +26,13 @@ NOT_REFUSALS = {
         "test_removing_kept_directories_again_and_again_stays_cheap": CONTAINED,
         "test_any_archive_ends_in_an_inventory": CONTAINED,
     },
+    "test_hostile_readers.py": {
+        "test_reads_in_another_process_what_it_reads_here": GOOD_CASE,
+        "test_a_layer_that_is_elsewhere_is_a_notice": NOT_HIDDEN,
+        "test_a_reader_that_needs_too_much_costs_its_layer_only": CONTAINED,
+        "test_the_confined_process_may_still_compute": GOOD_CASE,
+        "test_a_reader_that_raises_what_it_should_not_costs_one_file": CONTAINED,
+    },
     "test_log_door.py": {"test_a_good_signature_enters_once": GOOD_CASE},
     "test_log_proofs_forged.py": {"test_a_whole_proof_holds": GOOD_CASE},
     "test_log_rewritten.py": {"test_an_honest_log_is_followed": GOOD_CASE},

@@ -49,7 +49,7 @@ def test_an_old_edition_is_shown_as_stale(shell, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "code", "why"),
-    [("{nope\n", 2, "holds no valid advisory"), ("", 2, ""), (b"\xff\xfe\n", 2, "")],
+    [("{nope\n", 2, "not valid JSON"), ("", 2, ""), (b"\xff\xfe\n", 2, "")],
 )
 def test_refuses_a_file_that_is_no_edition_and_keeps_the_one_in_use(shell, content, code, why):
     shell("feeds", "import", shell.file("tests.jsonl", HOLE))

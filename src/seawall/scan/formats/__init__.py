@@ -72,7 +72,7 @@ def of_bytes(body: bytes, place: str) -> Iterator[tuple[str, Record]]:
     except LimitError:
         raise
     except SeawallError as error:
-        raise BadFeedError(f"the file is not JSON: {error.message}") from error
+        raise BadFeedError(f"the file is {error.message}") from error
     yield from _of_value(value)
 
 

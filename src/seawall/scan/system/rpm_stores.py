@@ -49,8 +49,13 @@ class _Budget:
 # -- SQLite (sqlite.org, "Database File Format")
 
 
+_SQLITE_HEADER_BYTES: Final = 100
+
+
 class _Sqlite:
     def __init__(self, content: Content) -> None:
+        if len(content) < _SQLITE_HEADER_BYTES:
+            raise Unreadable("a SQLite file without its header")
         self._content = content
         (size,) = struct.unpack_from(">H", content, 16)
         self._page_size = 65536 if size == 1 else size
