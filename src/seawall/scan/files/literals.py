@@ -86,18 +86,20 @@ class AhoCorasick:
 
 
 class Hyperscan:
-    """The fast engine, for x86-64 and arm64."""
+    """The fast engine, for x86-64 and arm64.
+
+    Its binding cuts texts at a zero byte in its literal mode, so they are written as patterns.
+    """
 
     def __init__(self, texts: Sequence[bytes]) -> None:
         import hyperscan
 
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=list(texts),
+            expressions=[b"".join(b"\\x%02x" % byte for byte in text) for text in texts],
             ids=list(range(len(texts))),
             elements=len(texts),
             flags=[0] * len(texts),
-            literal=True,
         )
 
     def scan(self, chunk: bytes, sink: _Sink) -> None:
