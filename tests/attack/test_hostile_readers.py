@@ -70,6 +70,17 @@ def test_refuses_bytes_that_are_not_what_their_digest_says(workers: Workers) -> 
     assert workers.facts_of(GOOD).is_complete  # and the next layer is read
 
 
+def test_a_killed_process_is_started_again() -> None:
+    with Workers() as workers:
+        assert workers.facts_of(GOOD).is_complete
+        process = workers._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        assert workers.facts_of(GOOD).is_complete
+        assert process is not workers._process
+
+
 @pytest.mark.parametrize(
     "bounds", [Bounds(wall_seconds=0.001), Bounds(memory_bytes=1 << 20)], ids=["time", "memory"]
 )

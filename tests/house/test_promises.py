@@ -30,6 +30,7 @@ NOT_REFUSALS = {
         "test_reads_in_another_process_what_it_reads_here": GOOD_CASE,
         "test_a_layer_that_is_elsewhere_is_a_notice": NOT_HIDDEN,
         "test_a_reader_that_needs_too_much_costs_its_layer_only": CONTAINED,
+        "test_a_killed_process_is_started_again": CONTAINED,
         "test_the_confined_process_may_still_compute": GOOD_CASE,
         "test_a_reader_that_raises_what_it_should_not_costs_one_file": CONTAINED,
     },

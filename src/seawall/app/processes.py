@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from seawall.isolation import seccomp
 from seawall.jobs import dispatch
 from seawall.jobs.clockwork import Clockwork, Duty
 from seawall.jobs.worker import Worker
+from seawall.scan.workers import Workers
 from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
@@ -75,10 +77,12 @@ def run_gate(settings: Settings, lifeline: Lifeline) -> None:
 
 
 def run_worker(settings: Settings, lifeline: Lifeline, *, index: int) -> None:
-    """Scan and judge until told to stop."""
+    """Scan and judge until told to stop. Layers are read by processes that may do nothing else."""
     _log_to_stderr()
     stop = lifeline.stop_event()
-    with opened(settings) as house:
+    with opened(settings) as joined, Workers() as readers:
+        confined = dataclasses.replace(joined.scanning, read_layer=readers.facts_of)
+        house = dataclasses.replace(joined, scanning=confined)
         clockwork = duties(house)
         clockwork.start()
         lifeline.ready()

@@ -31,6 +31,7 @@ from seawall.registry.service import Registry
 from seawall.scan import inventory, inventory_facts
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import AdvisoriesRefreshed, FindingsChanged, ReportMade
+from seawall.scan.inventory import LayerReader
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.rematching import Rematching
@@ -39,6 +40,9 @@ from seawall.store import Database
 from seawall.trust.events import ImageSigned
 
 CONFIG_MAX_BYTES: Final = 8 * 1024 * 1024
+PARALLEL: Final = 2
+"""Layers of one image that are read at the same time."""
+
 REMATCH_BATCH: Final = 200
 
 REPORT_LIFETIME: Final = dt.timedelta(days=1)
@@ -134,6 +138,8 @@ class Scanning:
     advisories: Advisories
     judge: Judge
     clock: Clock
+    read_layer: LayerReader | None = None
+    """How layers are read: in this process, unless something better is given."""
 
     def tasks(self) -> dict[str, Task]:
         """Return the tasks by the kind of job."""
@@ -159,7 +165,9 @@ class Scanning:
         config = self.registry.read_blob(repository, parsed.config.digest, CONFIG_MAX_BYTES)
         sources = [self._source(repository, layer) for layer in parsed.layers]
         known = {source.digest: facts for source in sources if (facts := self._known(source))}
-        found = inventory.take(sources, config, known=known, keep=self._keep)
+        found = inventory.take(
+            sources, config, known=known, keep=self._keep, read=self.read_layer, parallel=PARALLEL
+        )
         self.reports.make(digest, found, actor=actors.SYSTEM, repository=repository)
 
     def judge_job(self, job: Job) -> None:

@@ -18,7 +18,13 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
-from seawall.scan import inventory_config, inventory_programs, misconfiguration, purls
+from seawall.scan import (
+    duplicates,
+    inventory_config,
+    inventory_programs,
+    misconfiguration,
+    purls,
+)
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
 from seawall.scan.inventory_programs import Recogniser
@@ -148,7 +154,7 @@ def combine(
         else:
             unexplained.append(place.of(item))
     return Inventory(
-        components=tuple(sorted(components, key=_order)),
+        components=duplicates.without(sorted(components, key=_order)),
         unexplained=tuple(sorted(unexplained, key=lambda file: file.path)),
         distribution=release,
         notices=tuple(notices),

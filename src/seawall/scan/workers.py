@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -36,19 +37,16 @@ PARALLEL: Final = 2
 
 
 class Workers:
-    """Reads layers in confined processes. Use it in a `with`; `facts_of` from any thread."""
+    """Reads layers in confined processes. Use it in a `with`; `facts_of` from any thread.
+
+    The process that forks them starts with the first layer, and again when it was killed.
+    """
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self._bounds = bounds or Bounds()
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [sys.executable, "-I", "-c", _START, str(theirs.fileno()), *sys.path]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            )
+        self._lock = threading.Lock()
+        self._requests: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Workers:
         return self
@@ -63,8 +61,10 @@ class Workers:
 
     def close(self) -> None:
         """End the process; readers that are still at work end by their own limits."""
-        self._requests.close()
-        self._process.wait()
+        if self._requests is not None and self._process is not None:
+            self._requests.close()
+            self._process.wait()
+        self._requests = self._process = None
 
     def facts_of(
         self,
@@ -75,20 +75,38 @@ class Workers:
     ) -> LayerFacts:
         """Return the facts of a layer, or that its reader has failed.
 
-        Raises what `layer.open` or its stream raises, except NotFoundError.
+        Raises what `layer.open` or its stream raises, except NotFoundError, and OSError when the
+        process is killed at this moment.
         """
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 request = self._request(layer, limits)
-                socket.send_fds(
-                    self._requests, [msgspec.msgpack.encode(request)], [theirs.fileno()]
-                )
+                self._send(msgspec.msgpack.encode(request), theirs.fileno())
             ours.settimeout(request.bounds.wall_seconds + GRACE_SECONDS)
             try:
                 return _checked(_talk(ours, layer), layer)
             except wire.BrokenOffError:
                 return _failed(layer, "it crashed, or needed more memory or time than it may")
+
+    def _send(self, request: bytes, descriptor: int) -> None:
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self.close()
+                self._start()
+            assert self._requests is not None
+            socket.send_fds(self._requests, [request], [descriptor])
+
+    def _start(self) -> None:
+        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-I", "-c", _START, str(theirs.fileno()), *sys.path]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            )
 
     def _request(self, layer: LayerSource, limits: Limits) -> Request:
         seconds = limits.max_seconds + GRACE_SECONDS
