@@ -132,8 +132,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Why they were not judged."""
     gaps: tuple[str, ...] = ()
     """Those of the notices that somebody can close: a feed is missing, or a distribution is not
-    supported. The others are about what no feed can judge, such as a version that nobody wrote down,
-    or a product that was recognised in a program; like all that is unexplained, they are shown."""
+    supported. The others are about what no feed can judge, such as a version that nobody wrote
+    down, or a product recognised in a program; like all that is unexplained, they are shown."""
     informational: tuple[Finding, ...] = ()
     """Advisories that are no vulnerabilities: unmaintained, unsound, notices."""
     end_of_life: tuple[EndOfLife, ...] = ()
