@@ -114,7 +114,10 @@ def program_of(entry: Entry, path: str, *, is_outline: bool) -> Program | Unread
         return Unread(f"{show(entry.name)} has {entry.size} bytes, too many to be examined")
     with _loaded(entry, ()) as (content, _):
         try:
-            found = examine.outline(content) if is_outline else examine.examine(content, path)
+            if is_outline:
+                found = examine.outline(content)
+            else:
+                found = examine.examine(content, path, has_sketch=False)
         except Exception as error:
             return Unread(f"its reader failed: {type(error).__name__}")
     return Program(found) if found is not None else None

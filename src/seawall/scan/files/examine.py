@@ -26,6 +26,7 @@ from seawall.scan.files import (
     sketch,
     version_texts,
 )
+from seawall.scan.files.literals import forget
 from seawall.scan.files.model import Executable, Format
 from seawall.scan.files.program import Program
 from seawall.scan.files.text import decode
@@ -45,6 +46,7 @@ _MACHO: Final = frozenset(
     }
 )
 _JAVA_CLASS: Final = b"\xca\xfe\xba\xbe"
+_CHUNK: Final = 4 * MIB
 _MIN_CODE: Final = 512
 """Bytes of machine code below which its hash says little: stubs are alike."""
 
@@ -70,8 +72,12 @@ def outline(content: Content) -> Executable | None:
     return headers[0] if headers else None
 
 
-def examine(content: Content, path: str) -> Executable | None:
-    """Read the whole file; `path` (relative to the root) is a hint, never a proof."""
+def examine(content: Content, path: str, *, has_sketch: bool = True) -> Executable | None:
+    """Read the whole file; `path` (relative to the root) is a hint, never a proof.
+
+    The sketch of its texts takes longer than all the rest together; only who compares it with
+    learned packs needs it.
+    """
     headers = _headers(content)
     if headers is None or len(content) > MAX_BYTES:
         return headers[0] if headers else None
@@ -81,11 +87,13 @@ def examine(content: Content, path: str) -> Executable | None:
         return found
     found = _toolchains(content, program, _code(content, program, found))
     claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
+    found = msgspec.structs.replace(found, claims=claims)
+    if not has_sketch:
+        return found
     parts = [(0, len(content))]
     if isinstance(program, elf.Elf):
         parts = elf.texts_of(content, program)
-    summary = sketch.take(content, parts)
-    return msgspec.structs.replace(found, claims=claims, sketch=summary)
+    return msgspec.structs.replace(found, sketch=sketch.take(content, parts))
 
 
 def _headers(content: Content) -> tuple[Executable, Program | None] | None:
@@ -192,6 +200,9 @@ def _toolchains(content: Content, program: Program, found: Executable) -> Execut
 
 
 def _sha256(content: Content, start: int, end: int) -> str:
-    """Return the SHA-256 of a part of the file, without copying it."""
-    with memoryview(content) as view, view[start:end] as part:
-        return hashlib.sha256(part).hexdigest()
+    """Return the SHA-256 of a part of the file."""
+    digest = hashlib.sha256()
+    for at in range(start, end, _CHUNK):
+        digest.update(content[at : min(at + _CHUNK, end)])
+        forget(content, at, _CHUNK)
+    return digest.hexdigest()

@@ -7,6 +7,7 @@ second on one core), else an Aho-Corasick automaton. A test holds them together.
 from __future__ import annotations
 
 import importlib.util
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
@@ -67,9 +68,21 @@ def chunks_of(content: Content, overlap: int) -> Iterator[tuple[int, bytes]]:
     while True:
         chunk = content[base : base + _CHUNK]
         yield base, chunk
+        forget(content, base, _CHUNK)
         if len(chunk) < _CHUNK:
             return
         base += _CHUNK - overlap
+
+
+def forget(content: Content, start: int, size: int) -> None:
+    """Give the pages of a mapped file back, which are read again when they are needed.
+
+    Without this, every byte that was looked at counts as memory of this process until the file is
+    closed. A file in memory stays as it is.
+    """
+    if isinstance(content, mmap.mmap):
+        begin = start - start % mmap.PAGESIZE
+        content.madvise(mmap.MADV_DONTNEED, begin, min(start + size, len(content)) - begin)
 
 
 class AhoCorasick:
