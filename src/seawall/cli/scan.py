@@ -280,7 +280,7 @@ def _exit_code(findings: tuple[Finding, ...], report: Report, least: str | None)
         return 0
     if any(_is_at_least(one, least) for one in findings):
         return 1
-    if report.is_partial or report.notices or not report.feeds:
+    if report.is_partial or report.gaps or not report.feeds:
         raise UnavailableError(
             f"nothing {least} or worse was found, but not all of the image could be judged",
             remedy="see what was left out; advisories come with: seawall feeds update",

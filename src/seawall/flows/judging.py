@@ -358,4 +358,4 @@ def _scan(report: Report) -> policy.Scan:
     )
     partial = ("a part of the image could not be read",) if report.is_partial else ()
     scanned_at: dt.datetime = clocks.from_text(report.scanned_at)
-    return policy.Scan(scanned_at=scanned_at, findings=findings, gaps=(*partial, *report.notices))
+    return policy.Scan(scanned_at=scanned_at, findings=findings, gaps=(*partial, *report.gaps))

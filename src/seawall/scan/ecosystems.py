@@ -114,6 +114,18 @@ def silence(component: Component, distribution: Distribution | None, known: Coll
     return f"no feed of {name} advisories is imported"
 
 
+def is_gap(component: Component) -> bool:
+    """Tell whether a feed could speak about a component that is not judged.
+
+    None speaks about a package without a version or a known name, and what was recognised in a
+    program is as good as all that is unexplained there: shown, but nothing that a scan left out.
+    """
+    if component.type.is_system:
+        return True
+    is_nobodys = component.type in _NOBODY or bool(_flaw(component))
+    return not is_nobodys and component.type is not PackageType.GENERIC
+
+
 def _no_scope(component: Component, distribution: Distribution | None) -> str:
     if distribution is None:
         return "the image does not say which distribution it is"

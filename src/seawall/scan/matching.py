@@ -35,6 +35,8 @@ class Blind(msgspec.Struct, frozen=True, kw_only=True):
 
     components: int
     reason: str
+    is_gap: bool
+    """Tell whether a feed could speak about them: see `Report.gaps`."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +74,16 @@ class Plan:
 
     def blind(self) -> tuple[Blind, ...]:
         """Return which components are not judged, and why."""
-        counts: dict[str, int] = {}
+        counts: dict[tuple[str, bool], int] = {}
         for component in self._inventory.components:
             reason = "" if self._is_owned(component) else self._silence(component)
             if reason:
-                counts[reason] = counts.get(reason, 0) + 1
-        return tuple(Blind(components=n, reason=reason) for reason, n in sorted(counts.items()))
+                key = reason, ecosystems.is_gap(component)
+                counts[key] = counts.get(key, 0) + 1
+        return tuple(
+            Blind(components=n, reason=reason, is_gap=is_gap)
+            for (reason, is_gap), n in sorted(counts.items())
+        )
 
     def _silence(self, component: Component) -> str:
         return ecosystems.silence(component, self._inventory.distribution, self._known)

@@ -130,6 +130,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Components that no feed speaks about."""
     notices: tuple[str, ...] = ()
     """Why they were not judged."""
+    gaps: tuple[str, ...] = ()
+    """Those of the notices that somebody can close: a feed is missing, or a distribution is not
+    supported. The others are about what no feed can judge, such as a version that nobody wrote
+    down, or a product recognised in a program; like all that is unexplained, they are shown."""
     informational: tuple[Finding, ...] = ()
     """Advisories that are no vulnerabilities: unmaintained, unsound, notices."""
     end_of_life: tuple[EndOfLife, ...] = ()
@@ -176,6 +180,7 @@ def unjudged(inventory: Inventory, *, digest: str, now: dt.datetime) -> Report:
         is_partial=inventory.is_partial,
         unjudged=len(inventory.components),
         notices=("nothing was judged",),
+        gaps=("nothing was judged",),
     )
 
 

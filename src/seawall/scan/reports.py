@@ -305,13 +305,18 @@ class Reports:
             findings=judged.findings,
             informational=judged.informational,
             unjudged=sum(spot.components for spot in judged.blind),
-            notices=tuple(f"{spot.components} not judged: {spot.reason}" for spot in judged.blind),
+            notices=tuple(map(_told, judged.blind)),
+            gaps=tuple(_told(spot) for spot in judged.blind if spot.is_gap),
             end_of_life=lifecycles.endings(report.inventory, advisories.lifecycles, today),
         )
 
     def _inventory(self, digest: Digest) -> Inventory | None:
         with self._database.read() as connection:
             return _stored_inventory(connection, digest)
+
+
+def _told(spot: matching.Blind) -> str:
+    return f"{spot.components} not judged: {spot.reason}"
 
 
 def _current_verdicts(
@@ -347,7 +352,13 @@ def _replace_rows(connection: sa.Connection, judgement: Judgement, summary: Summ
     report = judgement.report
     body = _encode(
         msgspec.structs.replace(
-            report, inventory=_NOTHING, findings=(), informational=(), notices=(), end_of_life=()
+            report,
+            inventory=_NOTHING,
+            findings=(),
+            informational=(),
+            notices=(),
+            gaps=(),
+            end_of_life=(),
         )
     )
     connection.execute(sa.delete(_sql.reports).where(_sql.reports.c.digest == report.digest))

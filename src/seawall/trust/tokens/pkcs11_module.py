@@ -7,6 +7,7 @@ Every exception of PKCS#11 becomes one of `tokens.errors`, without the values th
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
@@ -77,6 +78,8 @@ class Pkcs11Module:
                 f"{path} is no PKCS#11 module that loads here",
                 remedy="name another one: ?module-path=/path, or SEAWALL_PKCS11_MODULE",
             ) from error
+        finally:
+            _forget_errors()
 
     def tokens(self) -> tuple[Token, ...]:
         try:
@@ -86,6 +89,8 @@ class Pkcs11Module:
                 f"the module {self.name} does not answer ({type(error).__name__})",
                 remedy="for a card or a YubiKey the service pcscd has to run",
             ) from error
+        finally:
+            _forget_errors()
         found = []
         for slot in slots:
             with contextlib.suppress(pkcs11.PKCS11Error):  # pulled out at this moment, or not ours
@@ -102,6 +107,7 @@ class Pkcs11Module:
     def close(self) -> None:
         if self._library.initialized:
             self._library.finalize()
+            _forget_errors()
 
     def _present(self, wanted: Token) -> pkcs11.Token:
         """The token as it is now; another one in the same slot is not the one that was chosen."""
@@ -236,6 +242,20 @@ def _translated(title: str) -> Iterator[None]:
             remedy="if it blinks, touch it within 15 seconds; else look at it with "
             "pkcs11-tool --list-slots",
         ) from error
+    finally:
+        _forget_errors()
+
+
+def _forget_errors() -> None:
+    """Empty this thread's queue of OpenSSL errors, which `ssl` does when it makes a connection.
+
+    A module that uses the machine's OpenSSL, as SoftHSM does, shares the queue with `ssl`, and what
+    it left there (an engine that it looked for in vain) would be taken for the failure of the next
+    read of a connection that stands.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
 
 
 def _describe(token: pkcs11.Token) -> Token | None:
