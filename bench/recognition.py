@@ -324,8 +324,13 @@ def answers(file: Executable, library: recognition.Library | None) -> set[tuple[
     told = {(claim.product, claim.version) for claim in file.claims if claim.role is Role.INSTALLED}
     own = [each for each in file.found if each.role is Role.INSTALLED]
     if not told and own:
-        told = {(each.name.rpartition("/")[2], each.version) for each in own}
+        told = {(last_part(each.name), each.version) for each in own}
     return told
+
+
+def last_part(module: str) -> str:
+    """Return what a Go module is called; `…/caddy/v2` is caddy (its major version is no name)."""
+    return re.sub(r"/v\d+$", "", module).rpartition("/")[2]
 
 
 def same(told: str, expected: str) -> bool:

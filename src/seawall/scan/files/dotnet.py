@@ -75,7 +75,7 @@ def bundled(content: Content, program: Program) -> tuple[Found, ...]:
         libraries = _decoder.decode(
             content[start : start + size].removeprefix(b"\xef\xbb\xbf")
         ).libraries
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"deps.json of a .NET bundle does not parse: {error}") from error
     evidence = (Evidence(kind="build-info", detail=f"deps.json at {start}"),)
     found = []

@@ -28,7 +28,7 @@ def parse(content: bytes) -> PackageNote | None:
     """Read the note's JSON; None when it is not one or names nothing."""
     try:
         json = _decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not json.name or not json.version:
         return None

@@ -63,7 +63,7 @@ def _listed(packed: bytes, name: str) -> tuple[Found, ...]:
     try:
         raw = inflater.decompress(packed, MAX_LIST_BYTES)
         crates = _decoder.decode(raw).packages[:MAX_CRATES]
-    except (zlib.error, msgspec.DecodeError, RecursionError) as error:
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"the list of crates in {name} does not parse: {error}") from error
     evidence = (Evidence(kind="build-info", detail=name.strip("\0"), confidence=0.95),)
     return tuple(

@@ -39,7 +39,7 @@ MAX_PLACES: Final = 8
 """Places of the version kept of one file."""
 
 
-_VERSIONED: Final = re.compile(r"(.*[a-z])-?(\d+(?:\.\d+)*)")
+_VERSIONED: Final = re.compile(r"(.*[a-z])(?:-(\d+(?:\.\d+)*)|(\d+\.\d+))")
 
 
 class LearnedPackage(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +59,13 @@ class LearnedPackage(msgspec.Struct, frozen=True, kw_only=True):
         """What the software is called by those who make it.
 
         The source package, without a version in its name that is also the version's beginning
-        (`postgresql-15`, `ruby3.1`), so that releases of one product are one.
+        (`postgresql-15`, `ruby3.1`), so that releases of one product are one. A lone digit is
+        part of the name (`apache2`, `libxml2`).
         """
         name = self.source_name or self.name
         match = _VERSIONED.fullmatch(name)
-        is_version = match and f"{upstream_version(self)}.".startswith(f"{match[2]}.")
+        written = match and (match[2] or match[3])
+        is_version = f"{upstream_version(self)}.".startswith(f"{written}.")
         return match[1] if match and is_version else name
 
 
@@ -198,7 +200,7 @@ def from_bytes(content: bytes) -> Pack:
         raise InvalidInputError(f"the pack has more than {MAX_PACK_BYTES} bytes")
     try:
         stored = msgspec.msgpack.decode(content, type=_Stored)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"this is not a fingerprint pack: {error}") from error
     if stored.format != FORMAT:
         raise InvalidInputError(f"the pack has format {stored.format}, this version reads {FORMAT}")

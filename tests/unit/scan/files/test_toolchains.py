@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -209,3 +210,16 @@ def test_any_build_record_is_read(text: str) -> None:
     found = go.parse(go_program([text]), elf.parse(go_program([text])))  # type: ignore[arg-type]
     assert found is not None
     go.found_in(found)
+
+
+@pytest.mark.parametrize("section", [".note.package", ".dep-v0"])
+def test_texts_that_are_not_unicode_break_nothing(section: str) -> None:
+    """A single byte in a note must not stop the walk over a whole layer."""
+    json_text = b'{"name":"\x80","version":"1","packages":[{"name":"\x80","version":"1"}]}'
+    content = (
+        executables.elf(package_note=json_text)
+        if section == ".note.package"
+        else executables.elf({section: zlib.compress(json_text)})
+    )
+    found = examined(content)
+    assert () == found.found
