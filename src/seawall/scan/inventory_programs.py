@@ -13,6 +13,9 @@ from seawall.scan.readers import Found
 Recogniser: TypeAlias = Callable[[Executable], Sequence[Found]]
 """Says which packages an executable is or holds, beyond those that its builder recorded."""
 
+SURE_OF_VERSION: Final = 0.5
+"""Below it, several versions stand in the file, and which is the product's own is a guess."""
+
 _FOLDERS: Final = frozenset({PackageType.NPM, PackageType.COMPOSER})
 """Types whose manifest lies in the folder that holds all files of the package."""
 
@@ -46,7 +49,7 @@ def _found(claim: Claim) -> Found:
     return Found(
         type=claim.type,
         name=claim.name or claim.product,
-        version=claim.version,
+        version=claim.version if claim.confidence >= SURE_OF_VERSION else "",
         role=claim.role,
         evidence=(evidence,),
     )
