@@ -34,7 +34,7 @@ style:
 	$(BIN)/ruff check .
 
 bench: $(VENV)/.dev
-	tools/packages.sh engine test
+	tools/packages.sh engine test bench
 	tools/bench.sh
 
 # Locks name versions and hashes, never a place to fetch them from.

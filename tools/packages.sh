@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian or Ubuntu packages that a step needs and that are missing.
-#   tools/packages.sh python|engine|test …
+#   tools/packages.sh python|engine|image|test|bench …
 set -eu
 
 needed=""
@@ -33,9 +33,12 @@ for step in "$@"; do
       need_package postgresql
       need softhsm2-util softhsm2
       need pkcs11-tool opensc
+      need rpmbuild rpm # real databases to read
+      need readelf binutils
       need_package fonts-liberation
       need_package libatomic1 # the driver of the browser tests
       ;;
+    bench) need debootstrap debootstrap ;; # the image of bench/scan_image.py
     *) echo "tools/packages.sh: unknown step '$step'" >&2; exit 2 ;;
   esac
 done
