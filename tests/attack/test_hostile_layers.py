@@ -25,7 +25,7 @@ from seawall.core.limits import MIB
 from seawall.oci import media
 from seawall.oci.bounds import Limits
 from seawall.scan import inventory, inventory_facts, inventory_layer
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import LayerSource
 from seawall.scan.model import Inventory, NoticeKind
 from seawall.scan.system import all as managers
 

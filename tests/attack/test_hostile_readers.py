@@ -16,7 +16,7 @@ import pytest
 from seawall.core.errors import IntegrityError, NotFoundError
 from seawall.scan import confinement, inventory, inventory_layer
 from seawall.scan.confinement import Bounds
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import LayerSource
 from seawall.scan.model import NoticeKind
 from seawall.scan.workers import PARALLEL, Workers
 from seawall.testing.images import Files, layer

@@ -23,8 +23,8 @@ from seawall.flows import rejudging, scanning
 from seawall.jobs import queue
 from seawall.oci.names import RepositoryName
 from seawall.scan import inventory, inventory_layer
+from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import LayerFacts
-from seawall.scan.inventory_layer import LayerSource
 from seawall.testing import databases, images, signatures
 from seawall.testing.clocks import FakeClock
 from seawall.testing.houses import OPERATOR, OTHER, SHOP, Stage, image

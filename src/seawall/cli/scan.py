@@ -2,18 +2,21 @@
 
 An image of this installation is scanned by the workers when it is pushed; this shows the report,
 and waits for one that is being made. Everything else — layouts, archives, directories, images of
-the engine or of another registry — is scanned here and now, and nothing about it is stored.
+the engine or of another registry — is scanned here and now; what was read and shown is remembered
+(`scan_memory`), and nothing about it enters the installation.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from seawall.cli import _registry_options, local, progress, scan_targets
+from seawall.cli import _registry_options, local, progress, scan_memory, scan_targets
+from seawall.cli.scan_memory import Answer
 from seawall.scan.outputs import FORMATS, Subject
 
 if TYPE_CHECKING:
@@ -21,10 +24,16 @@ if TYPE_CHECKING:
     from seawall.config import Settings
     from seawall.oci.digest import Digest
     from seawall.oci.names import RepositoryName
+    from seawall.scan.image_source import ImageSource
+    from seawall.scan.model import Inventory
     from seawall.scan.report_model import Finding, Report
 
 POLL_SECONDS: Final = 0.2
 SEVERITIES: Final = ("negligible", "low", "medium", "high", "critical")
+_NO_ADVISORIES: Final = (
+    "seawall: there are no advisories in {}: this says what is in the image, and not what is wrong"
+    " with it\n         get them: seawall feeds update"
+)
 _HELP: Final = """targets:
   DOCKERFILE              a file of that name, or *.Dockerfile, Containerfile: its mistakes
   PATH                    OCI layout (folder or tar), archive of docker save, root file system
@@ -84,16 +93,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    name, report = _judged(options.image, options, settings)
-    if options.against is None:
-        _write(_document(_shown(report, options), name, options), options)
-        if _is_weak(report, options.fail_on_weakness):
-            return 1
-        return _exit_code(report.findings, report, options.fail_on)
-    return _compare(report, options, settings)
+    target = options.image
+    if options.against is not None:
+        return _compare(options, settings)
+    if scan_targets.is_own(target, settings) or scan_targets.is_dockerfile(target):
+        name, report = _judged(target, options, settings)
+        answer = _answer(report, name, options, settings)
+        return _show(answer, report, options)
+    with scan_targets.opened(target, options, settings) as image:
+        return _run_remembered(image, options, settings)
 
 
-def _compare(report: Report, options: argparse.Namespace, settings: Settings) -> int:
+def _run_remembered(image: ImageSource, options: argparse.Namespace, settings: Settings) -> int:
+    """Answer from memory where nothing changed that the answer depends on."""
+    import datetime as dt
+
+    name = _name(options.image, image)
+    memory = scan_memory.of(settings)
+    day = dt.datetime.now(dt.UTC).date()
+    key = scan_memory.key_of(image, name, options, settings, day=day)
+    known = None if key is None or options.again else memory.answer(key)
+    if known is not None:
+        return _show(known, None, options)
+    report = _filtered(_scanned(image, options, settings), name, options, settings)
+    answer = _answer(report, name, options, settings)
+    code = _show(answer, report, options)
+    if key is not None and not report.is_partial:
+        memory.keep_answer(key, dataclasses.replace(answer, exit_code=code))
+    return code
+
+
+def _answer(report: Report, name: str, options: argparse.Namespace, settings: Settings) -> Answer:
+    is_silent = report.feeds or options.format == "json"
+    return Answer(
+        document=_document(_shown(report, options), name, options),
+        message="" if is_silent else _NO_ADVISORIES.format(settings.state),
+    )
+
+
+def _show(answer: Answer, report: Report | None, options: argparse.Namespace) -> int:
+    """Print an answer and return its exit code, by the report unless it is remembered."""
+    if answer.message:
+        print(answer.message, file=sys.stderr)
+    _write(answer.document, options)
+    if report is None:
+        return answer.exit_code
+    if _is_weak(report, options.fail_on_weakness):
+        return 1
+    return _exit_code(report.findings, report, options.fail_on)
+
+
+def _compare(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.core.errors import InvalidInputError
     from seawall.scan import differences
     from seawall.scan.outputs import difference
@@ -102,6 +152,7 @@ def _compare(report: Report, options: argparse.Namespace, settings: Settings) ->
         raise InvalidInputError(
             "a comparison is shown as a table or as JSON", remedy="use --format json"
         )
+    _, report = _judged(options.image, options, settings)
     _, before = _judged(options.against, options, settings)
     found = differences.between(_shown(before, options), _shown(report, options))
     if options.format == "json":
@@ -116,18 +167,29 @@ def _compare(report: Report, options: argparse.Namespace, settings: Settings) ->
 
 def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
     """Return the name and the report of a target, with VEX and filters of fixes applied."""
-    import msgspec
-
     if scan_targets.is_own(target, settings):
         name, report = _stored(target, options, settings)
+    elif scan_targets.is_dockerfile(target):
+        name, report = target, _judge(*scan_targets.of_dockerfile(Path(target)), settings)
     else:
-        name, report = _scanned(target, options, settings)
+        with scan_targets.opened(target, options, settings) as image:
+            name, report = _name(target, image), _scanned(image, options, settings)
+    return name, _filtered(report, name, options, settings)
+
+
+def _filtered(report: Report, name: str, options: argparse.Namespace, settings: Settings) -> Report:
+    import msgspec
+
     if options.vex:
         report = _answered(report, [name, *_own_names(name, settings)], options.vex)
     if options.only_fixed:
         fixable = tuple(one for one in report.findings if one.is_fixable)
         report = msgspec.structs.replace(report, findings=fixable)
-    return name, report
+    return report
+
+
+def _name(target: str, image: ImageSource) -> str:
+    return image.name if target.startswith(scan_targets.ENGINE) else target
 
 
 def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
@@ -141,27 +203,25 @@ def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tup
         return str(reference), house.judge.waived(reference.repository, answered)
 
 
-def _scanned(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
+def _scanned(image: ImageSource, options: argparse.Namespace, settings: Settings) -> Report:
+    from seawall.oci.digest import Digest
+
+    memory = scan_memory.of(settings)
+    found = scan_targets.take(image, memory, is_anew=options.again)
+    return _judge(Digest.parse(image.digest), found, settings)
+
+
+def _judge(digest: Digest, found: Inventory, settings: Settings) -> Report:
+    """Hold an inventory against the advisories of this installation, if it has any."""
     import datetime as dt
 
     from seawall.app import scanner
-    from seawall.oci.digest import Digest
     from seawall.scan import report_model
 
-    found = scan_targets.take(target, options, settings)
     with scanner.opened_reports(settings) as reports:
         if reports is not None:
-            report = reports.judge(Digest.parse(found.digest), found.inventory)
-        else:
-            now = dt.datetime.now(dt.UTC)
-            report = report_model.unjudged(found.inventory, digest=found.digest, now=now)
-    if not report.feeds and options.format != "json":
-        print(
-            f"seawall: there are no advisories in {settings.state}: this says what is in the"
-            " image, and not what is wrong with it\n         get them: seawall feeds update",
-            file=sys.stderr,
-        )
-    return found.name, report
+            return reports.judge(digest, found)
+    return report_model.unjudged(found, digest=digest, now=dt.datetime.now(dt.UTC))
 
 
 def _own_names(name: str, settings: Settings) -> list[str]:

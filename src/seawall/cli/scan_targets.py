@@ -6,9 +6,9 @@
     REPOSITORY[:TAG]         an image of this installation: its stored report
     HOST/REPOSITORY[:TAG]    an image of another registry, fetched now
 
-Everything but an image of this installation is scanned here and now, and nothing about it is
-stored. What is fetched lies in an unnamed file, or a folder of its own that is gone afterwards, and
-is held against its digest before it is read.
+Everything but an image of this installation is scanned here and now. What is fetched lies in an
+unnamed file, or a folder of its own that is gone afterwards, and is held against its digest before
+it is read.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from seawall.oci.names import Reference
 
 if TYPE_CHECKING:
     from seawall.cli.registry_client import RegistryClient
+    from seawall.cli.scan_memory import Memory
     from seawall.config import Settings
+    from seawall.oci.digest import Digest
     from seawall.oci.manifests import Descriptor, Manifest
     from seawall.oci.names import RepositoryName
-    from seawall.scan.image_source import ImageSource
-    from seawall.scan.inventory_layer import LayerSource
+    from seawall.scan.image_source import ImageSource, LayerSource
+    from seawall.scan.inventory_facts import LayerFacts
     from seawall.scan.model import Inventory
 
 PATH_STARTS: Final = ("/", "./", "../")  # no image begins like this
@@ -45,15 +47,6 @@ ROOTS: Final = ("etc", "usr", "bin", "var", "lib", "opt")
 """A folder with one of these is taken for a root file system."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Local:
-    """An image whose bytes are scanned here and now."""
-
-    name: str
-    digest: str
-    inventory: Inventory
-
-
 def is_own(text: str, settings: Settings) -> bool:
     """Tell whether a target is an image of this installation. Raises InvalidInputError."""
     if text.startswith((*PATH_STARTS, ENGINE)) or Path(text).exists():
@@ -62,30 +55,39 @@ def is_own(text: str, settings: Settings) -> bool:
     return host is None or host in settings.registry_hosts
 
 
-def take(text: str, options: argparse.Namespace, settings: Settings) -> Local:
-    """Take the inventory of a target that is not of this installation.
+def take(image: ImageSource, memory: Memory, *, is_anew: bool = False) -> Inventory:
+    """Take the inventory of an image, from memory where its layers are known.
 
     Raises NotFoundError, InvalidInputError, IntegrityError, UnavailableError …
     """
     from seawall.scan import inventory
     from seawall.scan.workers import PARALLEL, Workers
 
-    if is_dockerfile(text):
-        return _of_dockerfile(Path(text))
-    with opened(text, options, settings) as image, progress.Bar("reading layers") as bar:
+    known = {} if is_anew else memory.facts(image)
+    keep = memory.keep_facts if image.is_addressed else _forget
+    with progress.Bar("reading layers") as bar, Workers() as workers:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
-        with Workers() as workers:
-            found = inventory.take(counted, image.config, read=workers.facts_of, parallel=PARALLEL)
-        return Local(
-            name=image.name if text.startswith(ENGINE) else text,
-            digest=image.digest,
-            inventory=_with_notices(found, image),
+        found = inventory.take(
+            counted,
+            image.config,
+            known=known,
+            keep=keep,
+            read=workers.facts_of,
+            parallel=PARALLEL,
         )
+    return _with_notices(found, image)
+
+
+def _forget(facts: LayerFacts) -> None:
+    """Keep nothing of what no digest names."""
 
 
 @contextlib.contextmanager
 def opened(text: str, options: argparse.Namespace, settings: Settings) -> Iterator[ImageSource]:
-    """Open a target for reading, and close it afterwards."""
+    """Open a target that is no Dockerfile for reading, and close it afterwards.
+
+    Raises NotFoundError, InvalidInputError, IntegrityError, UnavailableError …
+    """
     if text.startswith(ENGINE):
         with _of_engine(text.removeprefix(ENGINE), settings) as image:
             yield image
@@ -104,7 +106,8 @@ def is_dockerfile(text: str) -> bool:
     return (is_named or name.endswith(".dockerfile")) and Path(text).is_file()
 
 
-def _of_dockerfile(path: Path) -> Local:
+def of_dockerfile(path: Path) -> tuple[Digest, Inventory]:
+    """Return what a Dockerfile says about an image that it would make."""
     from seawall.oci.digest import Digest
     from seawall.scan import instructions, misconfiguration
     from seawall.scan.model import Inventory
@@ -119,7 +122,7 @@ def _of_dockerfile(path: Path) -> Local:
         is_partial=False,
         weaknesses=misconfiguration.of_dockerfile(content, path=str(path)),
     )
-    return Local(name=str(path), digest=str(Digest.of(content)), inventory=found)
+    return Digest.of(content), found
 
 
 def _of_path(path: Path, platform: str) -> ImageSource:
@@ -212,7 +215,7 @@ def _of_registry(
 def _layers(
     client: RegistryClient, repository: RepositoryName, manifest: Manifest, folder: Path
 ) -> Iterator[LayerSource]:
-    from seawall.scan.inventory_layer import LayerSource
+    from seawall.scan.image_source import LayerSource
 
     for number, layer in enumerate(manifest.layers):
         yield LayerSource(

@@ -31,9 +31,9 @@ from seawall.registry.service import Registry
 from seawall.scan import inventory, inventory_facts
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import AdvisoriesRefreshed, FindingsChanged, ReportMade
+from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory import LayerReader
 from seawall.scan.inventory_facts import LayerFacts
-from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
 from seawall.store import Database

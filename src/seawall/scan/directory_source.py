@@ -24,8 +24,7 @@ from typing import BinaryIO, Final
 from seawall.core.errors import InvalidInputError, LimitError
 from seawall.oci import compression, media
 from seawall.oci.digest import Digest
-from seawall.scan.image_source import ImageSource
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import ImageSource, LayerSource
 from seawall.scan.model import Notice, NoticeKind
 
 MAX_ENTRIES: Final = 2_000_000
@@ -73,6 +72,7 @@ def sources_of_directory(path: Path) -> ImageSource:
     )
     return ImageSource(
         digest=listing.digest,
+        is_addressed=False,
         name=str(path),
         layers=(layer,),
         config=None,

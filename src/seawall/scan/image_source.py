@@ -1,13 +1,26 @@
-"""An image that can be read, wherever it lies."""
+"""An image that can be read, wherever it lies, and its layers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
 
-from seawall.scan.inventory_layer import LayerSource
-from seawall.scan.model import Notice
+if TYPE_CHECKING:
+    from seawall.scan.model import Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSource:
+    """A layer that can be read. `open` gives the packed bytes from the start, any number of times;
+    it raises NotFoundError when they are not here (foreign layers)."""
+
+    digest: str
+    media_type: str
+    size: int
+    open: Callable[[], BinaryIO]
+    created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +35,8 @@ class ImageSource:
     config: bytes | None
     """None where there is none, as for a directory."""
     close: Callable[[], None]
+    is_addressed: bool = True
+    """Whether the digests name the content; that of a listing does not."""
     notices: tuple[Notice, ...] = ()
     """What could not be had; it may be more once the layers were read."""
 

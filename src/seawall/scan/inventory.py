@@ -25,8 +25,9 @@ from seawall.scan import (
     misconfiguration,
     purls,
 )
+from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import LayerFacts
-from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.inventory_layer import facts_of
 from seawall.scan.inventory_programs import Recogniser
 from seawall.scan.inventory_view import View
 from seawall.scan.model import (

@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from seawall.core.errors import NotFoundError
@@ -29,6 +28,7 @@ from seawall.oci.bounds import (
 )
 from seawall.oci.tar import Entry, Kind, show
 from seawall.scan import inventory_reading
+from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import (
     Fact,
     LayerFacts,
@@ -57,18 +57,6 @@ _SYSTEM_FOLDERS: Final = tuple(
 """Where system packages put their programs."""
 
 _COST: Final = 200  # bytes that one kept item takes beside its text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerSource:
-    """A layer that can be read. `open` gives the packed bytes from the start, any number of times;
-    it raises NotFoundError when they are not here (foreign layers)."""
-
-    digest: str
-    media_type: str
-    size: int
-    open: Callable[[], BinaryIO]
-    created_by: str = ""
 
 
 def facts_of(

@@ -22,8 +22,7 @@ from seawall.oci.manifests import Descriptor, Index, Manifest
 from seawall.oci.tar import Entry
 from seawall.scan import inventory_archives as archives
 from seawall.scan import inventory_config
-from seawall.scan.image_source import ImageSource
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import ImageSource, LayerSource
 
 MAX_INDEX_DEPTH: Final = 3
 MARK: Final = "oci-layout"

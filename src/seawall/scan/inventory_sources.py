@@ -22,8 +22,7 @@ from seawall.oci.tar import Entry
 from seawall.scan import inventory_archives as archives
 from seawall.scan import inventory_config
 from seawall.scan import inventory_layouts as layouts
-from seawall.scan.image_source import ImageSource
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import ImageSource, LayerSource
 
 _HEX: Final = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json|\.tar)?")
 

@@ -24,7 +24,7 @@ from seawall.oci.bounds import Limits
 from seawall.scan import confinement, inventory_facts, inventory_layer, wire
 from seawall.scan.confinement import Bounds
 from seawall.scan.files import signatures
-from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.image_source import LayerSource
 
 REQUEST_MAX_BYTES: Final = 65_536
 

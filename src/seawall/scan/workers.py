@@ -24,8 +24,8 @@ from seawall.core.errors import NotFoundError
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
 from seawall.scan import inventory_facts, wire
 from seawall.scan.confinement import Bounds
+from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import LayerFacts
-from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.model import Notice, NoticeKind
 from seawall.scan.worker import Request
 

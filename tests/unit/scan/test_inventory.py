@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from seawall.core.errors import NotFoundError
 from seawall.oci import media
 from seawall.scan import inventory, inventory_facts
-from seawall.scan.inventory_layer import LayerSource, facts_of
+from seawall.scan.image_source import LayerSource
+from seawall.scan.inventory_layer import facts_of
 from seawall.scan.inventory_paths import resolve
 from seawall.scan.model import Component, Inventory, NoticeKind
 from seawall.testing import rpm_databases

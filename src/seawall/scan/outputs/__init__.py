@@ -11,9 +11,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from seawall.scan.report_model import Report
+if TYPE_CHECKING:
+    from seawall.scan.report_model import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
