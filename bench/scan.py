@@ -5,8 +5,8 @@
 LAYOUT is an OCI layout (`bench/scan_image.py` builds one). CACHE is a directory for the peers'
 wheels, which are fetched once. Every run is a whole process that reads the layout and writes
 CycloneDX JSON, without a network where `unshare` may be used. The tools' own caches are empty each
-time; the image is in the page cache for all of them. "seawall, known" is the same image again, its
-layers' facts at hand.
+time; the image is in the page cache for all of them. "known" is the same image again, with what the
+tool has kept.
 
 Seawall reads layers in processes of their own: its peak is that of all its processes together
 (proportional set size, sampled), for the peers it is what the kernel counted.
@@ -17,8 +17,6 @@ The lists are compared by ecosystem, as (name, version): what only one side has 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import datetime as dt
 import json
 import os
 import re
@@ -59,43 +57,9 @@ class Run:
 class Tool:
     name: str
     command: Callable[[Path, Path], list[str]]
-    """Given the file to write and an empty directory for caches."""
+    """Given the file to write and the directory for what the tool keeps."""
     lists_owned: bool
     """Whether it lists Python distributions that a Debian package owns."""
-
-
-def inventory_of(layout: Path, out: Path) -> None:
-    """Do Seawall's part, in a process of its own."""
-    sys.path.insert(0, str(SOURCE))
-    from seawall.scan import inventory, inventory_facts, inventory_sources, outputs, report_model
-    from seawall.scan.outputs import cyclonedx
-
-    store = out.with_suffix(".facts")
-    known = {}
-    for path in store.glob("*"):
-        if (facts := inventory_facts.from_bytes(path.read_bytes())) is not None:
-            known[facts.digest] = facts
-    with contextlib.ExitStack() as stack:
-        image = stack.enter_context(inventory_sources.open_local(layout))
-        if all(layer.digest in known for layer in image.layers):
-            found = inventory.take(image.layers, image.config, known=known)
-        else:
-            from seawall.scan import workers
-
-            pool = stack.enter_context(workers.Workers())
-            fresh: list[inventory_facts.LayerFacts] = []
-            found = inventory.take(
-                image.layers,
-                image.config,
-                read=pool.facts_of,
-                parallel=workers.PARALLEL,
-                keep=fresh.append,
-            )
-            store.mkdir(exist_ok=True)
-            for one in fresh:
-                (store / one.digest.partition(":")[2]).write_bytes(inventory_facts.to_bytes(one))
-    report = report_model.unjudged(found, digest=image.digest, now=dt.datetime.now(dt.UTC))
-    out.write_bytes(cyclonedx.write(report, outputs.Subject(name=image.name)))
 
 
 def peer(name: str, cache: Path) -> Path | None:
@@ -121,23 +85,21 @@ def peer(name: str, cache: Path) -> Path | None:
 
 
 def tools(layout: Path, cache: Path) -> list[Tool]:
-    me = [sys.executable, __file__, "--inventory", str(layout)]
-    result = [
-        Tool("seawall", lambda out, _: [*me, str(out)], True),
-        Tool("seawall, known", lambda out, _: [*me, str(out)], True),
-    ]
+    def scan(out: Path, state: Path) -> list[str]:
+        command = [sys.executable, "-m", "seawall", "scan", str(layout.absolute()), "--sbom"]
+        return [*command, "--output", str(out), "--state", str(state)]
+
+    result = [Tool("seawall", scan, True), Tool("seawall, known", scan, True)]
     if syft := peer("syft", cache):
         read = [str(syft), f"oci-dir:{layout}", "-q"]
         result.append(Tool("syft", lambda out, _: [*read, "-o", f"cyclonedx-json={out}"], True))
     if trivy := peer("trivy", cache):
         image = [str(trivy), "image", "--input", str(layout), "-q", "--format", "cyclonedx"]
-        result.append(
-            Tool(
-                "trivy",
-                lambda out, empty: [*image, *OFFLINE, "--cache-dir", str(empty), "-o", str(out)],
-                False,
-            )
-        )
+
+        def inventory(out: Path, memory: Path) -> list[str]:
+            return [*image, *OFFLINE, "--cache-dir", str(memory), "-o", str(out)]
+
+        result += [Tool("trivy", inventory, False), Tool("trivy, known", inventory, False)]
     return result
 
 
@@ -193,18 +155,22 @@ class Watcher(threading.Thread):
         return int(found[1]) if found else 0
 
 
-def measure(tool: Tool, out: Path, isolated: list[str]) -> Run:
-    with tempfile.TemporaryDirectory() as empty:
-        stand_in_for_java(Path(empty))
-        command = [*isolated, *tool.command(out, Path(empty))]
-        environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-        started = time.perf_counter()
-        child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        watcher = Watcher(child.pid) if tool.name.startswith("seawall") else None
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - started
-        peak = watcher.stop() if watcher else usage.ru_maxrss / 1024
-        child.returncode = os.waitstatus_to_exitcode(status)
+def measure(tool: Tool, out: Path, memory: Path, isolated: list[str]) -> Run:
+    command = [*isolated, *tool.command(out, memory)]
+    environment = {
+        **os.environ,
+        "SYFT_CHECK_FOR_APP_UPDATE": "false",
+        "PYTHONPATH": str(SOURCE),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as where the program is installed
+    said = subprocess.DEVNULL
+    started = time.perf_counter()
+    child = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+    watcher = Watcher(child.pid) if tool.name.startswith("seawall") else None
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - started
+    peak = watcher.stop() if watcher else usage.ru_maxrss / 1024
+    child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{tool.name} failed: {' '.join(command)}")
     return Run(wall, usage.ru_utime + usage.ru_stime, peak)
@@ -254,25 +220,24 @@ def main() -> None:
     parser.add_argument("layout", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--inventory", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.inventory:
-        inventory_of(args.layout, args.cache)
-        return
     probe = subprocess.run(["unshare", "-n", "true"], check=False, capture_output=True)
     isolated = ["unshare", "-n"] if probe.returncode == 0 else []
     contestants = tools(args.layout, args.cache)
     runs: dict[str, list[Run]] = {tool.name: [] for tool in contestants}
     with tempfile.TemporaryDirectory() as folder:
         outs = {tool.name: Path(folder) / f"{n}.json" for n, tool in enumerate(contestants)}
-        outs["seawall, known"] = outs["seawall"]  # where the first has put its facts
         for number in range(args.rounds):
-            shutil.rmtree(outs["seawall"].with_suffix(".facts"), ignore_errors=True)
             for tool in contestants:
-                runs[tool.name].append(measure(tool, outs[tool.name], isolated))
+                memory = Path(folder) / tool.name.partition(",")[0]
+                if not tool.name.endswith("known"):
+                    shutil.rmtree(memory, ignore_errors=True)
+                    memory.mkdir()
+                    stand_in_for_java(memory)
+                runs[tool.name].append(measure(tool, outs[tool.name], memory, isolated))
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
-        equal = {"seawall": True, "seawall, known": True}
-        for tool in contestants[2:]:
+        equal = {}
+        for tool in contestants:
             ours = read(outs["seawall"], with_owned=tool.lists_owned)
             equal[tool.name] = is_equal(ours, read(outs[tool.name], with_owned=True), tool.name)
     ours_run = median(runs["seawall"])

@@ -183,7 +183,8 @@ def _newest_module() -> int:
     A version number does not change while somebody works on the code.
     """
     (folder,) = scan.__path__
-    places = [Path(folder), *(entry for entry in Path(folder).iterdir() if entry.is_dir())]
+    below = (path for path in Path(folder).iterdir() if path.is_dir())
+    places = [Path(folder), *(path for path in below if path.name != "__pycache__")]
     return max(status.st_mtime_ns for place in places for _, status in _listed(place))
 
 

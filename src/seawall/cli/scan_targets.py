@@ -126,7 +126,7 @@ def of_dockerfile(path: Path) -> tuple[Digest, Inventory]:
 
 
 def _of_path(path: Path, platform: str) -> ImageSource:
-    from seawall.scan import directory_source, inventory_layouts, inventory_sources
+    from seawall.scan import inventory_layouts, inventory_sources
 
     if not path.exists():
         raise NotFoundError(
@@ -135,6 +135,8 @@ def _of_path(path: Path, platform: str) -> ImageSource:
         )
     if path.is_dir() and not (path / inventory_layouts.MARK).exists():
         if any((path / name).is_dir() for name in ROOTS):
+            from seawall.scan import directory_source
+
             return directory_source.sources_of_directory(path)
         raise InvalidInputError(
             f"{path} is not an OCI layout: it has no file {inventory_layouts.MARK}, and it is no"
