@@ -7,7 +7,7 @@ A `package.json` says something only where a package manager or a person puts a 
                                    is not private, and it is no test, example or template
     …/nodejs/NAME/                 a distribution's package
     …/NAME-vVERSION/, …/VERSION/   put there without npm, and named by what it is
-
+    …/package/                     root of an unpacked npm archive: BUNDLED, unless it is private
 
 Everything else is a sample, a part of a package (`react/cjs`), or an application whose name is its
 own affair: the registry may have another package of that name.
@@ -114,8 +114,11 @@ def _standing(
         above = folders[: -1 - name.count("/")][-1:]
         versions = {version, f"v{version}", f"{name}-{version}", f"{name}-v{version}"}
         fits = (tail == name and above == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
-        is_sample = not _NO_PACKAGE.isdisjoint(folders)
-        return (Role.INSTALLED if fits and not is_sample else None), MANIFEST
+        if not _NO_PACKAGE.isdisjoint(folders):
+            return None, ()
+        is_archive = folders[-1:] == ["package"]
+        role = Role.INSTALLED if fits else Role.BUNDLED if is_archive else None
+        return role, MANIFEST
     last = roots[-1] + 1
     rest = folders[last:]
     if len(rest) == (2 if rest and rest[0].startswith("@") else 1):

@@ -43,6 +43,8 @@ def node_role(path: str, **fields: object) -> Role | None:
         ("opt/lodash-v4.17.15", Role.INSTALLED),
         ("var/lib/ghost/versions/4.17.15", Role.INSTALLED),
         ("usr/lib/node_modules_20/lodash", Role.INSTALLED),
+        ("site-packages/playwright/driver/package", Role.BUNDLED),
+        ("usr/share/doc/examples/package", None),
         ("srv/app", None),
         ("srv/lodash", None),
         ("", None),
@@ -54,6 +56,7 @@ def test_a_package_of_node_is_one_where_packages_are(path: str, role: Role | Non
 
 def test_what_is_private_inside_a_package_is_its_own_affair() -> None:
     assert node_role("n/node_modules/terser/dist/lodash", private=True) is None
+    assert node_role("srv/package", private=True) is None
     assert Role.INSTALLED is node_role("n/node_modules/lodash", private=True)
 
 
