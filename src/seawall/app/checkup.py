@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import audit, policy
-from seawall.app import lock, rooms, setup
+from seawall.app import engine_socket, lock, rooms, setup
 from seawall.config import Settings
 from seawall.core.errors import SeawallError
 from seawall.engine.docker import Docker
@@ -107,7 +107,7 @@ def _gate(settings: Settings) -> Check:
 
 
 def _engine(settings: Settings) -> Iterator[Check]:
-    socket = setup.engine_socket(settings)
+    socket = engine_socket.find(settings)
     if socket is None or not _is_answering(socket):
         yield Check(
             about="engine",

@@ -16,9 +16,9 @@ from seawall import notary
 from seawall.api import enrolment as enrolment_api
 from seawall.api import log as log_api
 from seawall.api import pending as pending_api
-from seawall.app import issuing, rooms
+from seawall.app import engine_socket, issuing, rooms
 from seawall.app.lifeline import Lifeline
-from seawall.app.setup import engine_socket, opened
+from seawall.app.setup import opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.core import files, ids
@@ -213,7 +213,7 @@ async def _gate(house: rooms.House, lifeline: Lifeline) -> None:
     stop = lifeline.async_stop_event()
     settings = house.settings
     files = rooms.server_files(house)
-    engine = engine_socket(settings) or ENGINE_FALLBACK
+    engine = engine_socket.find(settings) or ENGINE_FALLBACK
     await gate.serve(
         GateSettings(
             engine_socket=engine,

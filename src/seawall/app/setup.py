@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from seawall.app import rooms
+from seawall.app import engine_socket, rooms
 from seawall.app.databases import import_tables, open_database, opened_database
 from seawall.config import Settings
 from seawall.core.errors import UnavailableError
@@ -70,14 +69,8 @@ def opened(settings: Settings) -> Iterator[rooms.House]:
         yield rooms.House.build(settings, database)
 
 
-def engine_socket(settings: Settings) -> Path | None:
-    """Return the socket that the settings name, or the first usual one where an engine answers."""
-    named = settings.options.engine.socket
-    return Path(named) if named else docker.find()
-
-
 def _engine(settings: Settings) -> str | None:
-    socket = engine_socket(settings)
+    socket = engine_socket.find(settings)
     if socket is None or not docker.Docker(socket).is_answering():
         return None
     version = docker.Docker(socket).version()

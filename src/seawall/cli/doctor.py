@@ -43,12 +43,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _container(options: argparse.Namespace, settings: Settings) -> int:
-    from seawall.app import setup
+    from seawall.app import engine_socket
     from seawall.core.errors import NotFoundError, UnavailableError
     from seawall.engine.docker import Docker
     from seawall.isolation import probe
 
-    socket = setup.engine_socket(settings)
+    socket = engine_socket.find(settings)
     program = shutil.which("docker")
     if socket is None or program is None:
         raise UnavailableError(

@@ -9,6 +9,7 @@ the engine or of another registry — is scanned here and now; what was read and
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 import time
@@ -100,22 +101,30 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         name, report = _judged(target, options, settings)
         answer = _answer(report, name, options, settings)
         return _show(answer, report, options)
-    with scan_targets.opened(target, options, settings) as image:
-        return _run_remembered(image, options, settings)
+    return _run_remembered(options, settings)
 
 
-def _run_remembered(image: ImageSource, options: argparse.Namespace, settings: Settings) -> int:
+def _run_remembered(options: argparse.Namespace, settings: Settings) -> int:
     """Answer from memory where nothing changed that the answer depends on."""
     import datetime as dt
 
-    name = _name(options.image, image)
+    target = scan_targets.resolved(options.image, settings)
     memory = scan_memory.of(settings)
     day = dt.datetime.now(dt.UTC).date()
-    key = scan_memory.key_of(image, name, options, settings, day=day)
-    known = None if key is None or options.again else memory.answer(key)
-    if known is not None:
-        return _show(known, None, options)
-    report = _filtered(_scanned(image, options, settings), name, options, settings)
+    with contextlib.ExitStack() as stack:
+        image = None
+        identity = [target]
+        if not target.startswith(scan_targets.ENGINE):
+            image = stack.enter_context(scan_targets.opened(target, options, settings))
+            identity = scan_memory.identity_of(image)
+        key = scan_memory.key_of(identity, options, settings, day=day)
+        known = None if key is None or options.again else memory.answer(key)
+        if known is not None:
+            return _show(known, None, options)
+        image = image or stack.enter_context(scan_targets.opened(target, options, settings))
+        report = _scanned(image, options, settings)
+    name = _name(options.image)
+    report = _filtered(report, name, options, settings)
     answer = _answer(report, name, options, settings)
     code = _show(answer, report, options)
     if key is not None and not report.is_partial:
@@ -173,7 +182,7 @@ def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tup
         name, report = target, _judge(*scan_targets.of_dockerfile(Path(target)), settings)
     else:
         with scan_targets.opened(target, options, settings) as image:
-            name, report = _name(target, image), _scanned(image, options, settings)
+            name, report = _name(target), _scanned(image, options, settings)
     return name, _filtered(report, name, options, settings)
 
 
@@ -188,8 +197,8 @@ def _filtered(report: Report, name: str, options: argparse.Namespace, settings: 
     return report
 
 
-def _name(target: str, image: ImageSource) -> str:
-    return image.name if target.startswith(scan_targets.ENGINE) else target
+def _name(target: str) -> str:
+    return target.removeprefix(scan_targets.ENGINE)
 
 
 def _stored(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:

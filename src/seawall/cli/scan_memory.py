@@ -22,7 +22,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -140,27 +140,34 @@ def of(settings: Settings) -> Memory:
 
 
 def key_of(
-    image: ImageSource, name: str, options: argparse.Namespace, settings: Settings, *, day: dt.date
+    identity: Sequence[str], options: argparse.Namespace, settings: Settings, *, day: dt.date
 ) -> str | None:
-    """Name everything that an answer about an image depends on.
+    """Name everything that an answer about an image depends on; `identity` names its content.
 
     None when that is not known: a directory, other files were named, or advisories lie on a
     database server.
     """
     asked = {key: value for key, value in vars(options).items() if key not in UNKEYED and value}
     is_known = all(isinstance(value, str | bool | int) for value in asked.values())
-    advisories = _editions(settings) if is_known and image.is_addressed else None
+    advisories = _editions(settings) if is_known and identity else None
     if advisories is None:
         return None
     parts = {
         "scanner": [seawall.__version__, _newest_module()],
-        "image": [str(image.digest), name, [str(layer.digest) for layer in image.layers]],
+        "image": [options.image, *identity],
         "options": asked,
         "advisories": advisories,
         "hosts": settings.registry_hosts,
         "day": day.isoformat(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def identity_of(image: ImageSource) -> list[str]:
+    """Return the digests that name an image; empty where they do not name its content."""
+    if not image.is_addressed:
+        return []
+    return [str(image.digest), *(str(layer.digest) for layer in image.layers)]
 
 
 def _editions(settings: Settings) -> list[list[object]] | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seawall.cli.registry_client import RegistryClient
     from seawall.cli.scan_memory import Memory
     from seawall.config import Settings
+    from seawall.engine.docker import Docker
     from seawall.oci.digest import Digest
     from seawall.oci.manifests import Descriptor, Manifest
     from seawall.oci.names import RepositoryName
@@ -99,6 +100,16 @@ def opened(text: str, options: argparse.Namespace, settings: Settings) -> Iterat
             yield image
 
 
+def resolved(text: str, settings: Settings) -> str:
+    """Return a target that names the same image later on: a name of the engine becomes its id.
+
+    Raises NotFoundError, UnavailableError.
+    """
+    if not text.startswith(ENGINE):
+        return text
+    return ENGINE + _engine(settings).image_id(text.removeprefix(ENGINE))
+
+
 def is_dockerfile(text: str) -> bool:
     """Tell whether a target is a Dockerfile, by its name."""
     name = Path(text).name.lower()
@@ -151,27 +162,33 @@ def _of_path(path: Path, platform: str) -> ImageSource:
 
 @contextlib.contextmanager
 def _of_engine(name: str, settings: Settings) -> Iterator[ImageSource]:
-    from seawall.app import setup
-    from seawall.engine.docker import Docker
     from seawall.scan import inventory_sources
 
-    socket = setup.engine_socket(settings)
-    if socket is None:
-        raise UnavailableError(
-            "no engine answers on this machine",
-            remedy="start it, or name its socket in the settings: engine.socket",
-        )
+    engine = _engine(settings)
     with tempfile.TemporaryDirectory(prefix="seawall-scan-") as folder:
         archive = Path(folder) / "image.tar"
         with archive.open("wb") as file, progress.Bar(f"saving {name}") as bar:
-            Docker(socket).save(
+            engine.save(
                 name,
                 file,
                 max_bytes=SAVED_MAX_BYTES,
                 progress=lambda done: bar.show(done, None),
             )
         with inventory_sources.open_local(archive) as image:
-            yield replace(image, name=name)
+            yield image
+
+
+def _engine(settings: Settings) -> Docker:
+    from seawall.app import engine_socket
+    from seawall.engine.docker import Docker
+
+    socket = engine_socket.find(settings)
+    if socket is None:
+        raise UnavailableError(
+            "no engine answers on this machine",
+            remedy="start it, or name its socket in the settings: engine.socket",
+        )
+    return Docker(socket)
 
 
 # -- an image of another registry

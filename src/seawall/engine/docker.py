@@ -127,6 +127,18 @@ class Docker:
             for each in self._list("/images/json", {})
         )
 
+    def image_id(self, image: str) -> str:
+        """Return the engine's id of an image, by name: it names the content, as a digest does.
+
+        Raises NotFoundError, UnavailableError.
+        """
+        try:
+            found = self._object(f"/images/{urllib.parse.quote(image, safe='')}/json")
+        except NotFoundError as error:
+            message = f"the engine has no image {image}"
+            raise NotFoundError(message, remedy="pull it first") from error
+        return _text(found, "Id")
+
     def save(
         self,
         image: str,

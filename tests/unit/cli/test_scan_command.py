@@ -108,8 +108,12 @@ def engine_with(tmp_path) -> Callable[..., object]:
 
     @contextlib.contextmanager
     def run(bodies: Mapping[str, bytes]) -> Iterator[Path]:
-        answers = {path: ("application/x-tar", body) for path, body in bodies.items()}
+        answers = {
+            path: ("application/json" if path.endswith("/json") else "application/x-tar", body)
+            for path, body in bodies.items()
+        }
         handler = type("Engine", (Answering,), {"answers": answers})
+        (tmp_path / "engine.sock").unlink(missing_ok=True)
         with serving(UnixServer(str(tmp_path / "engine.sock"), handler)):
             yield tmp_path / "engine.sock"
 
@@ -395,7 +399,11 @@ def test_advisories_and_scans_need_no_server(newcomer, image):
 
 def test_an_image_of_the_engine_is_asked_for_by_name(shell, image, engine_with):
     archive = images.write_docker_archive(shell.home / "saved.tar", image, name="team/app:1")
-    with engine_with({"/images/team%2Fapp%3A1/get": archive.read_bytes()}) as socket:
+    engine = {
+        "/images/team%2Fapp%3A1/json": json.dumps({"Id": f"sha256:{'a' * 64}"}).encode(),
+        f"/images/sha256%3A{'a' * 64}/get": archive.read_bytes(),
+    }
+    with engine_with(engine) as socket:
         shell.file("x", "")
         (shell.state / "seawall.toml").write_text(f'[engine]\nsocket = "{socket}"\n')
         done = shell("scan", "docker:team/app:1", "--summary")
@@ -405,6 +413,9 @@ def test_an_image_of_the_engine_is_asked_for_by_name(shell, image, engine_with):
         missing = shell("scan", "docker:other")
         assert 3 == missing.code
         assert "the engine has no image other" in missing.err
+        del engine[f"/images/sha256%3A{'a' * 64}/get"]
+    with engine_with(engine) as socket:
+        assert done == shell("scan", "docker:team/app:1", "--summary"), "a known one is not saved"
 
 
 def test_an_image_of_another_registry_is_fetched_and_scanned(shell, image, registry_with):
