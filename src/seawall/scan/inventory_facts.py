@@ -20,7 +20,7 @@ from seawall.scan.model import Distribution, Notice
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 2
+FACTS_VERSION: Final = 3
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 

@@ -331,6 +331,7 @@ def _component(found: Found, path: str, owner: str = "") -> Component:
         layer_index=0,
         licenses=found.licenses,
         owned_by=owner,
+        distribution=found.distribution,
     )
 
 
