@@ -35,6 +35,9 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import VexAccepted, VexRemoved
+from seawall.scan.fingerprints.kept import KeptPacks
+from seawall.scan.fingerprints.recognising import OfShelf
+from seawall.scan.fingerprints.shelf import Shelf
 from seawall.scan.reports import Reports
 from seawall.scan.vex.model import Document
 from seawall.scan.vex.store import VexDocuments
@@ -151,6 +154,7 @@ class House:
                 advisories=advisories,
                 judge=judge,
                 clock=clock,
+                recognition=OfShelf(Shelf(settings.fingerprints)),
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
             vex=vex,
@@ -158,6 +162,10 @@ class House:
             witnesses=witnesses,
             logging=Logging(database=database, log=log, clock=clock),
         )
+
+    @property
+    def fingerprints(self) -> KeptPacks:
+        return KeptPacks(self.database, self.clock, Shelf(self.settings.fingerprints))
 
     @property
     def pinned_trees(self) -> PinnedTrees:

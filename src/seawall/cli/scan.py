@@ -72,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vex", type=Path, action="append", default=[], metavar="FILE",
         help="statements that you believe: OpenVEX, CycloneDX or CSAF (more than once)",
     )  # fmt: skip
+    parser.add_argument(
+        "--fingerprints", type=Path, action="append", default=[], metavar="FILE",
+        help="pack of learned fingerprints to use beside those of the installation (more than"
+        " once); not for images of this installation",
+    )  # fmt: skip
     parser.add_argument("--platform", default="", metavar="OS/ARCH", help="of an index's images")
     parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a report")
     parser.add_argument("--again", action="store_true", help="scan anew, layers included")
@@ -118,7 +123,14 @@ def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tup
     """Return the name and the report of a target, with VEX and filters of fixes applied."""
     import msgspec
 
+    from seawall.core.errors import InvalidInputError
+
     if scan_targets.is_own(target, settings):
+        if options.fingerprints:
+            raise InvalidInputError(
+                f"{target} is scanned by the workers, with the fingerprints of the installation",
+                remedy="bring them in first: seawall fingerprints import FILE",
+            )
         name, report = _stored(target, options, settings)
     else:
         name, report = _scanned(target, options, settings)

@@ -17,7 +17,7 @@ import argparse
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seawall.oci.names import RepositoryName
     from seawall.scan.image_source import ImageSource
     from seawall.scan.inventory_layer import LayerSource
+    from seawall.scan.inventory_programs import Recognition
     from seawall.scan.model import Inventory
 
 PATH_STARTS: Final = ("/", "./", "../")  # no image begins like this
@@ -75,12 +76,32 @@ def take(text: str, options: argparse.Namespace, settings: Settings) -> Local:
     with opened(text, options, settings) as image, progress.Bar("reading layers") as bar:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
         with Workers() as workers:
-            found = inventory.take(counted, image.config, read=workers.facts_of, parallel=PARALLEL)
+            found = inventory.take(
+                counted,
+                image.config,
+                read=workers.facts_of,
+                parallel=PARALLEL,
+                recognition=_recognition(options.fingerprints, settings),
+            )
         return Local(
             name=image.name if text.startswith(ENGINE) else text,
             digest=image.digest,
             inventory=_with_notices(found, image),
         )
+
+
+def _recognition(files: Sequence[Path], settings: Settings) -> Recognition:
+    """Return how programs are recognised: by the packs of the installation and these files.
+
+    Raises NotFoundError, InvalidInputError for a file that is no pack; a broken pack of the
+    installation is a notice in the report.
+    """
+    from seawall.scan.fingerprints import pack, recognising
+    from seawall.scan.fingerprints.shelf import Shelf
+
+    given = [pack.open_file(path) for path in files]
+    known, troubles = Shelf(settings.fingerprints).load()
+    return recognising.with_packs([*given, *known], troubles)
 
 
 @contextlib.contextmanager

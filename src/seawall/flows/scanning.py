@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -30,10 +30,17 @@ from seawall.registry.events import ManifestPushed
 from seawall.registry.service import Registry
 from seawall.scan import inventory, inventory_facts
 from seawall.scan.advisories import Advisories
-from seawall.scan.events import AdvisoriesRefreshed, FindingsChanged, ReportMade
+from seawall.scan.events import (
+    AdvisoriesRefreshed,
+    FindingsChanged,
+    FingerprintsAdded,
+    FingerprintsRemoved,
+    ReportMade,
+)
 from seawall.scan.inventory import LayerReader
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource
+from seawall.scan.inventory_programs import SIGNATURES, Recognition
 from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
 from seawall.store import Database
@@ -52,6 +59,7 @@ SCAN: Final = "scan"
 JUDGE: Final = "judge"
 REMATCH: Final = "rematch"
 REMATCH_ONE: Final = "rematch-one"
+RECOGNISE: Final = "recognise"
 
 
 class ImageJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,11 +125,18 @@ def on_advisories(entry: audit.Entry) -> Sequence[NewJob]:
     return [NewJob(kind=REMATCH, key=str(refreshed.generation), payload=payload)]
 
 
+def on_fingerprints(entry: audit.Entry) -> Sequence[NewJob]:
+    """Other fingerprints have all images looked at again, from what is known of their layers."""
+    return [NewJob(kind=RECOGNISE, key="", payload=b"")]
+
+
 RULES: Final = {
     ManifestPushed.kind(): on_push,
     ReportMade.kind(): on_report,
     FindingsChanged.kind(): on_report,
     AdvisoriesRefreshed.kind(): on_advisories,
+    FingerprintsAdded.kind(): on_fingerprints,
+    FingerprintsRemoved.kind(): on_fingerprints,
 }
 
 
@@ -140,6 +155,8 @@ class Scanning:
     clock: Clock
     read_layer: LayerReader | None = None
     """How layers are read: in this process, unless something better is given."""
+    recognition: Callable[[], Recognition] = lambda: SIGNATURES
+    """How programs without a package are recognised now."""
 
     def tasks(self) -> dict[str, Task]:
         """Return the tasks by the kind of job."""
@@ -148,6 +165,7 @@ class Scanning:
             JUDGE: self.judge_job,
             REMATCH: self.rematch_job,
             REMATCH_ONE: self.rematch_one_job,
+            RECOGNISE: self.recognise_job,
         }
 
     def scan_job(self, job: Job) -> None:
@@ -166,7 +184,13 @@ class Scanning:
         sources = [self._source(repository, layer) for layer in parsed.layers]
         known = {source.digest: facts for source in sources if (facts := self._known(source))}
         found = inventory.take(
-            sources, config, known=known, keep=self._keep, read=self.read_layer, parallel=PARALLEL
+            sources,
+            config,
+            known=known,
+            keep=self._keep,
+            read=self.read_layer,
+            parallel=PARALLEL,
+            recognition=self.recognition(),
         )
         self.reports.make(digest, found, actor=actors.SYSTEM, repository=repository)
 
@@ -217,12 +241,19 @@ class Scanning:
         except NotFoundError:
             self.scan_job(job)
 
+    def recognise_job(self, job: Job) -> None:
+        """Scan all images again, most of them without opening a layer: their facts are kept."""
+        self._queue(SCAN, sorted(self.reports.images_with(None)))
+
     def _queue_rematches(self, images: Sequence[Digest]) -> None:
+        self._queue(REMATCH_ONE, images)
+
+    def _queue(self, kind: str, images: Sequence[Digest]) -> None:
         for digests in _batches(images, REMATCH_BATCH):
             places = self.registry.places_of(digests)
             with self.database.write() as connection:
                 for repository, digest in places:
-                    again = image_job(REMATCH_ONE, repository, digest)
+                    again = image_job(kind, repository, digest)
                     queue.enqueue(connection, again, now=self.clock.now())
 
     def _places(self, digests: Sequence[Digest]) -> list[tuple[str, Digest]]:

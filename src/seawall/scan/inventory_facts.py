@@ -86,6 +86,8 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 0
     is_complete: bool = True
     """False when the walk stopped early or something was left out."""
+    has_sketches: bool = False
+    """Whether programs that say nothing about themselves have a summary of their texts."""
     notices: tuple[Notice, ...] = ()
     files: dict[str, Fact] = {}
     links: dict[str, str] = {}

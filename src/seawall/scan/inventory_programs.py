@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from seawall.scan.files.model import Claim, Executable
 from seawall.scan.inventory_facts import Packages
-from seawall.scan.model import Evidence, PackageType, Role
+from seawall.scan.model import Evidence, Notice, PackageType, Role
 from seawall.scan.readers import Found
 
 Recogniser: TypeAlias = Callable[[Executable], Sequence[Found]]
-"""Says which packages an executable is or holds, beyond those that its builder recorded."""
+"""Says which packages an executable is or holds, those included that its builder recorded."""
 
 SURE_OF_VERSION: Final = 0.5
 """Below it, several versions stand in the file, and which is the product's own is a guess."""
@@ -21,8 +22,23 @@ _FOLDERS: Final = frozenset({PackageType.NPM, PackageType.COMPOSER})
 
 
 def by_signatures(executable: Executable) -> tuple[Found, ...]:
-    """Return what version signatures claim: the recogniser that needs no learned fingerprints."""
-    return tuple(_found(claim) for claim in executable.claims)
+    """Return what the builder recorded and version signatures claim: the recogniser that needs no
+    learned fingerprints."""
+    return (*executable.found, *(_found(claim) for claim in executable.claims))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """How executables are recognised that no package owns."""
+
+    recognise: Recogniser = by_signatures
+    wants_sketches: bool = False
+    """Whether a summary of the texts of files that stay unexplained would help."""
+    notices: tuple[Notice, ...] = ()
+    """What readers of the report must know about it."""
+
+
+SIGNATURES: Final = Recognition()
 
 
 def is_explained(found: Collection[Found]) -> bool:

@@ -102,7 +102,7 @@ class View:
             if owners.of(file):
                 continue
             executable = fact.executable
-            packages = (*executable.found, *recognise(executable))
+            packages = recognise(executable)
             for found in packages:
                 yield self._brought[path], _component(found, path)
             if not inventory_programs.is_explained(packages) and not installed(file):

@@ -1,0 +1,119 @@
+"""From learned packs to the packages of an inventory.
+
+exact       the file is a package's own: that package, of its distribution, and nothing that
+            texts or the builder's note say about the same file; what its toolchain recorded
+            inside (Go modules, crates) stands beside it
+by texts    only for a file that nothing else explains: a product, with its upstream version
+            where the texts tell it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seawall.scan import distribution, inventory_programs
+from seawall.scan.files.model import Executable
+from seawall.scan.fingerprints import recognition
+from seawall.scan.fingerprints.pack import Pack
+from seawall.scan.fingerprints.recognition import Identity, Kind, Library
+from seawall.scan.fingerprints.shelf import Shelf, State
+from seawall.scan.inventory_programs import SIGNATURES, Recognition
+from seawall.scan.model import Evidence, Notice, NoticeKind, PackageType, Role
+from seawall.scan.readers import Found
+
+
+def with_packs(known: Sequence[Pack], troubles: Sequence[str] = ()) -> Recognition:
+    """Return what recognises executables by these packs, and by signatures where they are silent.
+
+    `troubles` are sentences about packs that could not be read: each becomes a notice.
+    """
+    if not known and not troubles:
+        return SIGNATURES
+    library = Library(known)
+
+    def recognise(executable: Executable) -> tuple[Found, ...]:
+        return found_by(library, executable)
+
+    return Recognition(
+        recognise=recognise,
+        wants_sketches=any(pack.has_sketches for pack in known),
+        notices=tuple(Notice(kind=NoticeKind.FINGERPRINTS, message=text) for text in troubles),
+    )
+
+
+class OfShelf:
+    """The recognition by the packs of a shelf, read again when they have changed."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._state: State | None = None
+        self._known = SIGNATURES
+
+    def __call__(self) -> Recognition:
+        state = self._shelf.state()
+        if state != self._state:
+            self._known = with_packs(*self._shelf.load())
+            self._state = state
+        return self._known
+
+
+def found_by(library: Library, executable: Executable) -> tuple[Found, ...]:
+    """Return the packages that an executable is or holds."""
+    told = inventory_programs.by_signatures(executable)
+    exact = library.exact(executable)
+    if exact is not None:
+        return (_exact(exact, executable), *_beside(exact, told))
+    if inventory_programs.is_explained(told):
+        return told
+    known = {each.name for each in told}
+    guessed = [each for each in library.by_texts(executable) if each.product not in known]
+    return (*told, *map(_by_texts, guessed))
+
+
+def _exact(identity: Identity, executable: Executable) -> Found:
+    package = identity.package
+    detail = f"learned as {identity.detail}"
+    if doubt := recognition.disagreement(identity, executable):
+        detail = f"{detail}; {doubt}"
+    release = distribution.of_name(package.distribution) if package.type.is_system else None
+    return Found(
+        type=package.type,
+        name=package.name,
+        version=package.version,
+        source_name=package.source_name if package.type.is_system else "",
+        source_version=package.source_version if package.type.is_system else "",
+        architecture=package.architecture if package.type.is_system else "",
+        evidence=(Evidence(kind=identity.kind, detail=detail, confidence=identity.confidence),),
+        distribution=release,
+    )
+
+
+def _beside(identity: Identity, told: Sequence[Found]) -> list[Found]:
+    """Return what is said beside an exact match: not again, and in other words, what the file is.
+
+    A distribution's package answers for the libraries that are copied into its files.
+    """
+    is_systems = identity.package.type.is_system
+    kept = []
+    for each in told:
+        is_text = any(proof.kind == "signature" for proof in each.evidence)
+        if is_text and (is_systems or each.role is not Role.BUNDLED):
+            continue
+        if each.type.is_system and is_systems:
+            continue
+        kept.append(each)
+    return kept
+
+
+def _by_texts(identity: Identity) -> Found:
+    package = identity.package
+    detail = f"texts of {package.name} {package.version}"
+    if identity.detail:
+        detail = f"{detail}: {identity.detail}"
+    return Found(
+        type=PackageType.GENERIC,
+        name=identity.product,
+        version=identity.version,
+        role=identity.role,
+        evidence=(Evidence(kind=Kind.SKETCH, detail=detail[:255], confidence=identity.confidence),),
+    )
