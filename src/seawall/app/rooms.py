@@ -39,6 +39,7 @@ from seawall.scan.fingerprints.kept import KeptPacks
 from seawall.scan.fingerprints.recognising import OfShelf
 from seawall.scan.fingerprints.shelf import Shelf
 from seawall.scan.reports import Reports
+from seawall.scan.taught import TaughtPrograms
 from seawall.scan.vex.model import Document
 from seawall.scan.vex.store import VexDocuments
 from seawall.store import Database
@@ -154,7 +155,9 @@ class House:
                 advisories=advisories,
                 judge=judge,
                 clock=clock,
-                recognition=OfShelf(Shelf(settings.fingerprints)),
+                recognition=OfShelf(
+                    Shelf(settings.fingerprints), TaughtPrograms(database).packages_with
+                ),
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
             vex=vex,

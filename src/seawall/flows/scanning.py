@@ -18,6 +18,7 @@ from seawall import audit
 from seawall.core import actor as actors
 from seawall.core.clock import Clock
 from seawall.core.errors import NotFoundError
+from seawall.flows import judging
 from seawall.flows.judging import Judge
 from seawall.jobs import queue
 from seawall.jobs.queue import Job, NewJob
@@ -28,7 +29,7 @@ from seawall.oci.manifests import Descriptor, Manifest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.events import ManifestPushed
 from seawall.registry.service import Registry
-from seawall.scan import inventory, inventory_facts
+from seawall.scan import inventory, inventory_facts, taught
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import (
     AdvisoriesRefreshed,
@@ -43,6 +44,7 @@ from seawall.scan.inventory_layer import LayerSource
 from seawall.scan.inventory_programs import SIGNATURES, Recognition
 from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
+from seawall.scan.taught import TaughtPrograms
 from seawall.store import Database
 from seawall.trust.events import ImageSigned
 
@@ -157,6 +159,10 @@ class Scanning:
     """How layers are read: in this process, unless something better is given."""
     recognition: Callable[[], Recognition] = lambda: SIGNATURES
     """How programs without a package are recognised now."""
+
+    @property
+    def taught(self) -> TaughtPrograms:
+        return TaughtPrograms(self.database)
 
     def tasks(self) -> dict[str, Task]:
         """Return the tasks by the kind of job."""
@@ -306,6 +312,32 @@ class Scanning:
                 )
             )
         self.judge.record(judgement, actor=actors.SYSTEM)
+        self._teach(repository, digest, is_trusted=judgement.proof.is_valid)
+
+    def _teach(self, repository: RepositoryName, digest: Digest, *, is_trusted: bool) -> None:
+        """Learn from an image whose signature is proven; forget it when it no longer is."""
+        teacher = f"{repository}@{digest}"
+        has_taught = self.taught.has_taught(teacher)
+        if not is_trusted and has_taught:
+            self.taught.forget(teacher)
+        if has_taught or not is_trusted:
+            return
+        with contextlib.suppress(NotFoundError):
+            facts = self._facts_of_image(repository, digest)
+            self.taught.teach(teacher, taught.programs_of(facts))
+
+    def _facts_of_image(self, repository: RepositoryName, digest: Digest) -> Sequence[LayerFacts]:
+        """Return what is known of all layers of an image, or of this machine's in an index; nothing
+        where that is not all. Raises NotFoundError."""
+        stored = self.registry.manifest(repository, digest)
+        scanned = judging.platform_manifest(digest, stored.content, stored.media_type)
+        stored = self.registry.manifest(repository, scanned)
+        parsed = manifests.parse(stored.content, stored.media_type)
+        if not isinstance(parsed, Manifest):
+            return ()
+        facts = [self._known(self._source(repository, layer)) for layer in parsed.layers]
+        whole = [each for each in facts if each is not None]
+        return whole if len(whole) == len(facts) else ()
 
     def _record_signature(self, event: ImageSigned) -> None:
         only = audit.Filter(kinds=(event.kind(),), repository=event.repository, digest=event.digest)

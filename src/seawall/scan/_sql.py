@@ -259,6 +259,21 @@ layer_facts = sa.Table(
 )
 """What was read from a layer, so that no layer is opened twice."""
 
+taught = sa.Table(
+    "scan_taught",
+    tables,
+    sa.Column("build_id", sa.Text, primary_key=True),
+    sa.Column("distribution", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_version", sa.Text, nullable=False),
+    sa.Column("architecture", sa.Text, nullable=False),
+    sa.Column("image", sa.Text, nullable=False, index=True),  # repository@digest
+)
+"""Which packages' programs images held whose signatures were proven: see `scan.taught`."""
+
 vex = sa.Table(
     "scan_vex",
     tables,

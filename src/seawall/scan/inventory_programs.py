@@ -14,6 +14,9 @@ from seawall.scan.readers import Found
 Recogniser: TypeAlias = Callable[[Executable], Sequence[Found]]
 """Says which packages an executable is or holds, those included that its builder recorded."""
 
+TAUGHT: Final = "taught"
+"""The kind of evidence that comes from other images."""
+
 SURE_OF_VERSION: Final = 0.5
 """Below it, several versions stand in the file, and which is the product's own is a guess."""
 
@@ -42,8 +45,15 @@ SIGNATURES: Final = Recognition()
 
 
 def is_explained(found: Collection[Found]) -> bool:
-    """Tell whether one of the packages is the file itself, and not only something inside of it."""
-    return any(each.role is not Role.BUNDLED for each in found)
+    """Tell whether one of the packages is the file itself, and not only something inside of it.
+
+    What other images taught explains nothing: a package database is a claim of its image.
+    """
+    return any(each.role is not Role.BUNDLED and not _is_taught(each) for each in found)
+
+
+def _is_taught(found: Found) -> bool:
+    return any(proof.kind == TAUGHT for proof in found.evidence)
 
 
 def folders_of(path: str, fact: Packages) -> set[str]:

@@ -108,6 +108,22 @@ class View:
             if not inventory_programs.is_explained(packages) and not installed(file):
                 yield self._brought[path], _unexplained(executable, path)
 
+    def owned_programs(self) -> Iterator[tuple[Executable, Found]]:
+        """Yield the programs that system packages own, each with its package."""
+        databases = list(self._databases_of_systems())
+        packages = {found.name: found for database in databases for found in database.found}
+        owners = self._owners(databases)
+        for path, fact in sorted(self._files.items()):
+            if isinstance(fact, Program):
+                owner = packages.get(owners.of(self._file(path, fact)))
+                if owner is not None:
+                    yield fact.executable, owner
+
+    def _databases_of_systems(self) -> Iterator[System]:
+        for _, database in self._databases():
+            if any(found.type.is_system for found in database.found) or database.owned:
+                yield database
+
     def _installed(self) -> Callable[[File], bool]:
         """Return a test whether a language package brought a file."""
         folders: set[str] = set()

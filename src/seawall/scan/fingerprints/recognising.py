@@ -1,38 +1,48 @@
 """From learned packs to the packages of an inventory.
 
-exact       the file is a package's own: that package, of its distribution, and nothing that
-            texts or the builder's note say about the same file; what its toolchain recorded
-            inside (Go modules, crates) stands beside it
-by texts    only for a file that nothing else explains: a product, with its upstream version
-            where the texts tell it
+Three kinds of evidence, in this order; what comes later is asked only where nothing before
+explained the file:
+
+    exact       the file is a package's own: that package, of its distribution, and nothing that
+                texts or the builder's note say about the same file; what its toolchain recorded
+                inside (Go modules, crates) stands beside it
+    taught      by build id, what signed images of this installation hold: named, not explained
+    by texts    a product, with its upstream version where the texts tell it
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 from seawall.scan import distribution, inventory_programs
 from seawall.scan.files.model import Executable
 from seawall.scan.fingerprints import recognition
-from seawall.scan.fingerprints.pack import Pack
+from seawall.scan.fingerprints.pack import LearnedPackage, Pack
 from seawall.scan.fingerprints.recognition import Identity, Kind, Library
 from seawall.scan.fingerprints.shelf import Shelf, State
 from seawall.scan.inventory_programs import SIGNATURES, Recognition
 from seawall.scan.model import Evidence, Notice, NoticeKind, PackageType, Role
 from seawall.scan.readers import Found
 
+Lookup: TypeAlias = Callable[[str], Sequence[LearnedPackage]]
+"""Gives the packages that images taught under a build id."""
 
-def with_packs(known: Sequence[Pack], troubles: Sequence[str] = ()) -> Recognition:
+TAUGHT_CONFIDENCE: Final = 0.5
+
+
+def with_packs(
+    known: Sequence[Pack], troubles: Sequence[str] = (), *, taught: Lookup = lambda _: ()
+) -> Recognition:
     """Return what recognises executables by these packs, and by signatures where they are silent.
 
-    `troubles` are sentences about packs that could not be read: each becomes a notice.
+    `troubles` are sentences about packs that could not be read: each becomes a notice. `taught`
+    is asked about programs that neither packs nor signatures explain.
     """
-    if not known and not troubles:
-        return SIGNATURES
     library = Library(known)
 
     def recognise(executable: Executable) -> tuple[Found, ...]:
-        return found_by(library, executable)
+        return found_by(library, executable, taught)
 
     return Recognition(
         recognise=recognise,
@@ -44,20 +54,23 @@ def with_packs(known: Sequence[Pack], troubles: Sequence[str] = ()) -> Recogniti
 class OfShelf:
     """The recognition by the packs of a shelf, read again when they have changed."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, taught: Lookup = lambda _: ()) -> None:
         self._shelf = shelf
+        self._taught = taught
         self._state: State | None = None
         self._known = SIGNATURES
 
     def __call__(self) -> Recognition:
         state = self._shelf.state()
         if state != self._state:
-            self._known = with_packs(*self._shelf.load())
+            self._known = with_packs(*self._shelf.load(), taught=self._taught)
             self._state = state
         return self._known
 
 
-def found_by(library: Library, executable: Executable) -> tuple[Found, ...]:
+def found_by(
+    library: Library, executable: Executable, taught: Lookup = lambda _: ()
+) -> tuple[Found, ...]:
     """Return the packages that an executable is or holds."""
     told = inventory_programs.by_signatures(executable)
     exact = library.exact(executable)
@@ -65,6 +78,8 @@ def found_by(library: Library, executable: Executable) -> tuple[Found, ...]:
         return (_exact(exact, executable), *_beside(exact, told))
     if inventory_programs.is_explained(told):
         return told
+    if executable.build_id and (named := _taught(taught(executable.build_id))):
+        return (*told, named)
     known = {each.name for each in told}
     guessed = [each for each in library.by_texts(executable) if each.product not in known]
     return (*told, *map(_by_texts, guessed))
@@ -103,6 +118,29 @@ def _beside(identity: Identity, told: Sequence[Found]) -> list[Found]:
             continue
         kept.append(each)
     return kept
+
+
+def _taught(packages: Sequence[LearnedPackage]) -> Found | None:
+    """Return the package that images taught; None where they do not agree which product it is."""
+    if len({(package.type, package.product) for package in packages}) != 1:
+        return None
+    package = packages[0]
+    return Found(
+        type=package.type,
+        name=package.name,
+        version=package.version,
+        source_name=package.source_name,
+        source_version=package.source_version,
+        architecture=package.architecture,
+        evidence=(
+            Evidence(
+                kind=inventory_programs.TAUGHT,
+                detail="a signed image has it in this package",
+                confidence=TAUGHT_CONFIDENCE,
+            ),
+        ),
+        distribution=distribution.of_name(package.distribution),
+    )
 
 
 def _by_texts(identity: Identity) -> Found:
