@@ -178,9 +178,11 @@ def main() -> None:
     parser.add_argument("--other", default="trixie", choices=NUMBER)
     parser.add_argument("--cache", default=".cache/recognition", type=Path)
     parser.add_argument("--by-commands", action="store_true")
+    parser.add_argument("--learn", choices=NUMBER, help="with --by-commands: from this release")
     told = parser.parse_args()
     rows = [line.split(" : ") for line in SET.strip().replace("?: ", "? : ").splitlines()]
-    releases = (told.release,) if told.by_commands else (told.release, told.other)
+    learned = told.learn or told.release
+    releases = (told.release, learned) if told.by_commands else (told.release, told.other)
     for release in releases:
         fetch(told.cache, release, [row[0] for row in rows])
     targets = list(targets_of(told.cache, told.release, rows))
@@ -188,7 +190,7 @@ def main() -> None:
         (change, target, copy_of(target.content, change)) for change, target in spread(targets)
     ]
     if told.by_commands:
-        by_commands(told.cache / told.release, NUMBER[told.release], changed)
+        by_commands(told.cache / learned, NUMBER[learned], changed)
         return
     started = time.process_time()
     files = [

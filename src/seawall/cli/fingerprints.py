@@ -110,8 +110,8 @@ def _put(
     about = _about(name, pack) | {"digest": str(digest), "signed_by": list(signed_by)}
     vouched = f", signed by {', '.join(one[:12] for one in signed_by)}" if signed_by else ""
     text = (
-        f"{name}: {pack.file_count} programs and libraries of {len(pack.packages)} packages"
-        f"{vouched}"
+        f"{name}: {_count(pack.file_count, 'program')}"
+        f" of {_count(len(pack.packages), 'package')}{vouched}"
     )
     _say(options, about, text)
 
@@ -180,6 +180,10 @@ def _about(name: str, pack: Pack) -> dict[str, object]:
 
 def _releases(pack: Pack) -> list[str]:
     return sorted({each.distribution for each in pack.packages} - {""})
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _say(options: argparse.Namespace, about: dict[str, object], text: str) -> None:

@@ -102,10 +102,14 @@ class View:
             if owners.of(file):
                 continue
             executable = fact.executable
+            is_installed = installed(file)
             packages = recognise(executable)
+            if is_installed and not any(found.distribution for found in packages):
+                # The package of the language is known already, and is not told once more.
+                packages = inventory_programs.by_signatures(executable)
             for found in packages:
                 yield self._brought[path], _component(found, path)
-            if not inventory_programs.is_explained(packages) and not installed(file):
+            if not inventory_programs.is_explained(packages) and not is_installed:
                 yield self._brought[path], _unexplained(executable, path)
 
     def owned_programs(self) -> Iterator[tuple[Executable, Found]]:

@@ -186,7 +186,9 @@ def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]
                     version=values["version"],
                 )
                 return package, _wanted(_zip_members(archive))
-    raise InvalidInputError(f"{name} is a zip file that is neither a wheel nor a jar of Maven")
+    raise InvalidInputError(
+        f"{name} is a zip file that is neither a wheel nor a jar that names its group"
+    )
 
 
 def _zipped(archive: zipfile.ZipFile, path: str) -> bytes:

@@ -125,6 +125,22 @@ def test_what_a_dpkg_database_owns_is_not_recognised_again() -> None:
     assert ["mine"] == [one.name for one in taken(files, PACK).components]
 
 
+def test_what_a_language_package_brought_is_not_told_once_more() -> None:
+    file = examine.examine(STORE, "x")
+    assert file is not None
+    package = LearnedPackage(type=PackageType.NPM, name="store", version="1.2.3")
+    of_npm = pack.build("npm", [LearnedFile(package=package, path="store", file=file)])
+    files = {
+        "app/node_modules/store/package.json": b'{"name":"store","version":"1.2.3"}',
+        "app/node_modules/store/bin/store": STORE,
+    }
+    assert ["/app/node_modules/store/package.json"] == [
+        one.path for one in taken(files, of_npm).components
+    ]
+    (copied,) = taken({"opt/store": STORE}, of_npm).components
+    assert ("pkg:npm/store@1.2.3", None) == (copied.purl, copied.distribution)
+
+
 def test_files_of_one_package_in_one_folder_are_one() -> None:
     parts = {f"opt/lib/{n}.so": program(f"part{n}", "1.2.3") for n in range(3)}
     whole = pack.build("whole", [learned(content) for content in parts.values()])
