@@ -75,7 +75,7 @@ def found_by(
     told = inventory_programs.by_signatures(executable)
     exact = library.exact(executable)
     if exact is not None:
-        return (_exact(exact, executable), *_beside(exact, told))
+        return (_exact(exact, executable), *_beside(exact, executable))
     if inventory_programs.is_explained(told):
         return told
     if executable.build_id and (named := _taught(taught(executable.build_id))):
@@ -103,21 +103,17 @@ def _exact(identity: Identity, executable: Executable) -> Found:
     )
 
 
-def _beside(identity: Identity, told: Sequence[Found]) -> list[Found]:
+def _beside(identity: Identity, executable: Executable) -> list[Found]:
     """Return what is said beside an exact match: not again, and in other words, what the file is.
 
-    A distribution's package answers for the libraries that are copied into its files.
+    A distribution's package answers for the libraries that are copied into its files, as far as
+    only texts tell of them.
     """
     is_systems = identity.package.type.is_system
-    kept = []
-    for each in told:
-        is_text = any(proof.kind == "signature" for proof in each.evidence)
-        if is_text and (is_systems or each.role is not Role.BUNDLED):
-            continue
-        if each.type.is_system and is_systems:
-            continue
-        kept.append(each)
-    return kept
+    recorded = [each for each in executable.found if not (is_systems and each.type.is_system)]
+    claimed = inventory_programs.by_signatures(executable)[len(executable.found) :]
+    held = [each for each in claimed if each.role is Role.BUNDLED]
+    return [*recorded, *([] if is_systems else held)]
 
 
 def _taught(packages: Sequence[LearnedPackage]) -> Found | None:

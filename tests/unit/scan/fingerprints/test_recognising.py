@@ -7,18 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from seawall.scan import inventory
 from seawall.scan.files import examine
+from seawall.scan.files.model import Claim
 from seawall.scan.fingerprints import pack, recognising
 from seawall.scan.fingerprints.pack import LearnedFile, LearnedPackage, Pack
 from seawall.scan.fingerprints.recognising import OfShelf
+from seawall.scan.fingerprints.recognition import Library
 from seawall.scan.fingerprints.shelf import Shelf
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import LayerSource, facts_of
 from seawall.scan.inventory_programs import Recognition
-from seawall.scan.model import Inventory, NoticeKind, PackageType
+from seawall.scan.model import Inventory, NoticeKind, PackageType, Role
+from seawall.scan.readers import Found
 from seawall.testing import executables
 from seawall.testing.images import Files, layer
 
@@ -123,6 +127,16 @@ def test_what_a_dpkg_database_owns_is_not_recognised_again() -> None:
         "usr/bin/store": STORE,
     }
     assert ["mine"] == [one.name for one in taken(files, PACK).components]
+
+
+def test_what_toolchains_recorded_inside_stands_beside_the_package() -> None:
+    crate = Found(type=PackageType.CARGO, name="bstr", version="0.2", role=Role.BUNDLED)
+    note = Found(type=PackageType.DEB, name="store-bin", version="1:1.2.3-4")
+    claims = tuple(Claim(product=name, version="9", role=Role.BUNDLED) for name in ("a", "b"))
+    file = learned(STORE).file
+    file = msgspec.structs.replace(file, found=(crate, note), claims=claims)
+    told = recognising.found_by(Library([PACK]), file)
+    assert ["store-bin", "bstr"] == [each.name for each in told]
 
 
 def test_what_a_language_package_brought_is_not_told_once_more() -> None:
