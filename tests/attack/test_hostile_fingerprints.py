@@ -141,6 +141,28 @@ def test_refuses_packs_whose_tables_do_not_fit(change: dict[str, object]) -> Non
         pack.from_bytes(content)
 
 
+@pytest.mark.parametrize("name", ["packages", "files", "sketches"])
+def test_refuses_packs_that_swell_in_memory(name: str) -> None:
+    """Two bytes a file in the pack, two hundred in memory."""
+    count = pack.MAX_FILES + 1
+    item = {
+        "packages": STORED["packages"][0],
+        "files": [0, ""],
+        "sketches": [0, "", 1, 1, [], False],
+    }
+    content = msgspec.msgpack.encode(STORED | {name: [item[name]] * count})
+    with pytest.raises(InvalidInputError, match="length"):
+        pack.from_bytes(content)
+
+
+def test_refuses_to_list_a_key_without_end() -> None:
+    same = 100_000
+    (key,) = memoryview(STORED["keys"][:8]).cast("Q")
+    tables = {"keys": STORED["keys"][:8] * same, "key_files": bytes(4 * same)}
+    found = pack.from_bytes(msgspec.msgpack.encode(STORED | tables))
+    assert pack.MAX_SAME == len(found.files_of(key))
+
+
 @settings(max_examples=200, deadline=None)
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
 def test_refuses_or_reads_any_pack_and_its_lookups_stay_inside(at: int, byte: int) -> None:

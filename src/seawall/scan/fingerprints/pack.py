@@ -19,9 +19,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from seawall.core.errors import InvalidInputError, NotFoundError
 from seawall.core.limits import MIB
@@ -31,6 +32,13 @@ from seawall.scan.model import PackageType
 
 FORMAT: Final = 1
 MAX_PACK_BYTES: Final = 512 * MIB
+MAX_FILES: Final = 200_000
+"""Files in a pack, and packages. Unlike its tables, they are objects in memory: some 200 bytes
+each, which a hostile pack could else have by the hundred million."""
+
+MAX_SAME: Final = 256
+"""Files under one key, and sketches with one text, that are looked at."""
+
 MAX_FEATURES: Final = 192
 """Texts kept of one file."""
 
@@ -92,7 +100,7 @@ class _Sketch(msgspec.Struct, frozen=True, array_like=True):
     name: str
     total: int
     kept: int
-    places: tuple[int, ...]
+    places: Annotated[tuple[int, ...], Meta(max_length=MAX_PLACES)]
     is_library: bool
 
 
@@ -104,9 +112,9 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     name: str
-    packages: tuple[LearnedPackage, ...]
-    files: tuple[_File, ...]
-    sketches: tuple[_Sketch, ...]
+    packages: Annotated[tuple[LearnedPackage, ...], Meta(max_length=MAX_FILES)]
+    files: Annotated[tuple[_File, ...], Meta(max_length=MAX_FILES)]
+    sketches: Annotated[tuple[_Sketch, ...], Meta(max_length=MAX_FILES)]
     keys: memoryview
     key_files: memoryview
     features: memoryview
@@ -178,7 +186,8 @@ class Pack:
         """Return package and file name of every learned file with this key."""
         found = []
         place = bisect_left(self._keys, key)
-        while place < len(self._keys) and self._keys[place] == key:
+        end = min(place + MAX_SAME, len(self._keys))
+        while place < end and self._keys[place] == key:
             file = self._stored.files[self._key_files[place]]
             found.append((self._stored.packages[file.package], file.name))
             place += 1
@@ -187,8 +196,8 @@ class Pack:
     def sketches_with(self, feature: int) -> Sequence[int]:
         """Return the numbers of the sketches that hold this text."""
         start = bisect_left(self._features, feature)
-        end = start
-        while end < len(self._features) and self._features[end] == feature:
+        end, last = start, min(start + MAX_SAME, len(self._features))
+        while end < last and self._features[end] == feature:
             end += 1
         return self._feature_sketches[start:end]
 
