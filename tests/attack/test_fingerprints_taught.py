@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from seawall.scan import taught
+from seawall.scan import _sql, taught
 from seawall.scan.fingerprints.pack import LearnedPackage
 from seawall.scan.model import PackageType
 from seawall.scan.taught import TaughtPrograms
@@ -84,8 +85,10 @@ def package(name: str) -> LearnedPackage:
 
 def test_refuses_to_choose_between_two_products(stage: Stage) -> None:
     known = stage.house.scanning.taught
-    known.teach("shop/a@sha256:1", [(BUILD_ID, package("openssl"))])
-    known.teach("shop/b@sha256:2", [(BUILD_ID, package("evil"))])
+    key = signatures.new_key()
+    stage.trust(key)
+    known.teach("shop/a@sha256:1", key.public.key_id, [(BUILD_ID, package("openssl"))])
+    known.teach("shop/b@sha256:2", key.public.key_id, [(BUILD_ID, package("evil"))])
     assert ([], ["/opt/x"]) == names(stage)
 
 
@@ -95,10 +98,9 @@ def test_refuses_more_than_there_is_room_for(
     monkeypatch.setattr(taught, "MAX_ROWS", 3)
     known = TaughtPrograms(database)
     many = [(f"{number:040x}", package("x")) for number in range(10)]
-    assert 3 == known.teach("a/b@sha256:1", many)
-    assert 0 == known.teach("a/c@sha256:2", many)
-    known.forget("a/b@sha256:1")
-    assert 3 == known.teach("a/c@sha256:2", many)
+    assert 3 == known.teach("a/b@sha256:1", "k", many)
+    assert 0 == known.teach("a/c@sha256:2", "k", many)
+    assert 0 == known.teach("a/c@sha256:2", "other", many)
 
 
 def test_refuses_short_build_ids(stage: Stage) -> None:
@@ -108,4 +110,6 @@ def test_refuses_short_build_ids(stage: Stage) -> None:
     stage.push(SHOP, made, "1")
     stage.sign(key, SHOP, made, "1")
     stage.work()
-    assert not stage.house.scanning.taught.has_taught(f"{SHOP}@{made.digest}")
+    assert stage.house.scanning.taught.has_taught(f"{SHOP}@{made.digest}", key.public.key_id)
+    with stage.house.database.read() as connection:
+        assert 0 == connection.execute(sa.select(sa.func.count()).select_from(_sql.taught)).scalar()

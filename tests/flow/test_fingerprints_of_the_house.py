@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seawall.oci.digest import Digest
-from seawall.scan import inventory
+from seawall.scan import inventory, taught
 from seawall.scan.fingerprints import learn, pack
 from seawall.scan.report_model import Report
 from seawall.testing import databases, executables, images, packages, signatures
@@ -98,8 +98,19 @@ def test_what_was_taught_is_gone_with_the_trust_in_its_key(stage: Stage) -> None
     stage.push(SHOP, made, "1")
     stage.sign(key, SHOP, made, "1")
     stage.work()
-    assert 1 == len(stage.house.scanning.taught.packages_with("07" * 20))
     (trusted,) = stage.house.trusted_keys.list()
     stage.house.trusted_keys.distrust(trusted.key_id, actor=OPERATOR)
+    digest = stage.push(OTHER, copier(), "1")
     stage.work()
-    assert [] == stage.house.scanning.taught.packages_with("07" * 20)
+    assert [] == purls(report(stage, digest))
+
+
+def test_an_image_is_learned_from_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, made = signatures.new_key(), base()
+    stage.trust(key)
+    stage.push(SHOP, made, "1")
+    stage.sign(key, SHOP, made, "1")
+    stage.work()
+    monkeypatch.setattr(taught, "programs_of", lambda _: pytest.fail("learned again"))
+    stage.push(SHOP, made, "2")
+    stage.work()

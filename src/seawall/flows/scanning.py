@@ -47,6 +47,7 @@ from seawall.scan.reports import Reports
 from seawall.scan.taught import TaughtPrograms
 from seawall.store import Database
 from seawall.trust.events import ImageSigned
+from seawall.trust.model import VerifiedSignature
 
 CONFIG_MAX_BYTES: Final = 8 * 1024 * 1024
 PARALLEL: Final = 2
@@ -312,19 +313,23 @@ class Scanning:
                 )
             )
         self.judge.record(judgement, actor=actors.SYSTEM)
-        self._teach(repository, digest, is_trusted=judgement.proof.is_valid)
+        if judgement.proof.is_valid:
+            self._learn(repository, digest, judgement.proof.signatures)
 
-    def _teach(self, repository: RepositoryName, digest: Digest, *, is_trusted: bool) -> None:
-        """Learn from an image whose signature is proven; forget it when it no longer is."""
-        teacher = f"{repository}@{digest}"
-        has_taught = self.taught.has_taught(teacher)
-        if not is_trusted and has_taught:
-            self.taught.forget(teacher)
-        if has_taught or not is_trusted:
-            return
+    def _learn(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        signatures: Sequence[VerifiedSignature],
+    ) -> None:
+        """Learn from an image what its packages' programs are, by the word of each key once."""
+        image = f"{repository}@{digest}"
+        keys = [one.key_id for one in signatures if not one.authority]
+        fresh = [key_id for key_id in keys if not self.taught.has_taught(image, key_id)]
         with contextlib.suppress(NotFoundError):
-            facts = self._facts_of_image(repository, digest)
-            self.taught.teach(teacher, taught.programs_of(facts))
+            facts = self._facts_of_image(repository, digest) if fresh else ()
+            for key_id in fresh if facts else ():
+                self.taught.teach(image, key_id, taught.programs_of(facts))
 
     def _facts_of_image(self, repository: RepositoryName, digest: Digest) -> Sequence[LayerFacts]:
         """Return what is known of all layers of an image, or of this machine's in an index; nothing

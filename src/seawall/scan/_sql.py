@@ -267,12 +267,20 @@ taught = sa.Table(
     sa.Column("type", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, primary_key=True),  # the key that had signed the image
     sa.Column("source_name", sa.Text, nullable=False),
     sa.Column("source_version", sa.Text, nullable=False),
     sa.Column("architecture", sa.Text, nullable=False),
-    sa.Column("image", sa.Text, nullable=False, index=True),  # repository@digest
 )
 """Which packages' programs images held whose signatures were proven: see `scan.taught`."""
+
+teachers = sa.Table(
+    "scan_teacher",
+    tables,
+    sa.Column("image", sa.Text, primary_key=True),  # repository@digest
+    sa.Column("key_id", sa.Text, primary_key=True),
+)
+"""Images that were learned from, so that none is learned from again."""
 
 vex = sa.Table(
     "scan_vex",

@@ -21,7 +21,7 @@ from seawall.scan.fingerprints import recognition
 from seawall.scan.fingerprints.pack import LearnedPackage, Pack
 from seawall.scan.fingerprints.recognition import Identity, Kind, Library
 from seawall.scan.fingerprints.shelf import Shelf, State
-from seawall.scan.inventory_programs import SIGNATURES, Recognition
+from seawall.scan.inventory_programs import Recognition
 from seawall.scan.model import Evidence, Notice, NoticeKind, PackageType, Role
 from seawall.scan.readers import Found
 
@@ -52,20 +52,22 @@ def with_packs(
 
 
 class OfShelf:
-    """The recognition by the packs of a shelf, read again when they have changed."""
+    """The recognition by the packs of a shelf, read again when they have changed, and by what was
+    taught by the word of keys that are trusted now."""
 
-    def __init__(self, shelf: Shelf, taught: Lookup = lambda _: ()) -> None:
+    def __init__(self, shelf: Shelf, taught: Callable[[], Lookup]) -> None:
         self._shelf = shelf
         self._taught = taught
         self._state: State | None = None
-        self._known = SIGNATURES
+        self._packs: list[Pack] = []
+        self._troubles: list[str] = []
 
     def __call__(self) -> Recognition:
         state = self._shelf.state()
         if state != self._state:
-            self._known = with_packs(*self._shelf.load(), taught=self._taught)
+            self._packs, self._troubles = self._shelf.load()
             self._state = state
-        return self._known
+        return with_packs(self._packs, self._troubles, taught=self._taught())
 
 
 def found_by(

@@ -174,7 +174,7 @@ def names(recognise: Callable[[], Recognition]) -> list[str]:
 
 
 def test_packs_are_read_again_when_they_change(shelf: Shelf) -> None:
-    recognise = OfShelf(shelf)
+    recognise = OfShelf(shelf, lambda: lambda _: ())
     assert [] == names(recognise)
     shelf.put("mine", PACK.to_bytes())
     assert ["store-bin"] == names(recognise)
@@ -185,7 +185,7 @@ def test_packs_are_read_again_when_they_change(shelf: Shelf) -> None:
 def test_a_broken_pack_is_told_and_the_others_are_used(shelf: Shelf) -> None:
     shelf.put("good", PACK.to_bytes())
     shelf.put("broken", PACK.to_bytes()[:-1])
-    recognition = OfShelf(shelf)()
+    recognition = OfShelf(shelf, lambda: lambda _: ())()
     assert ["store-bin"] == names(lambda: recognition)
     found = inventory.take([source({"opt/x": STORE})], None, recognition=recognition)
     (notice,) = found.notices

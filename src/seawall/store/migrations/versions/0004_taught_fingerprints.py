@@ -10,7 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "scan_taught",
         sa.Column("build_id", sa.Text(), nullable=False),
@@ -18,13 +17,18 @@ def upgrade() -> None:
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("source_name", sa.Text(), nullable=False),
         sa.Column("source_version", sa.Text(), nullable=False),
         sa.Column("architecture", sa.Text(), nullable=False),
-        sa.Column("image", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "build_id", "distribution", "type", "name", "version", name=op.f("pk_scan_taught")
+            "build_id", "distribution", "type", "name", "version", "key_id",
+            name=op.f("pk_scan_taught"),
         ),
+    )  # fmt: skip
+    op.create_table(
+        "scan_teacher",
+        sa.Column("image", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("image", "key_id", name=op.f("pk_scan_teacher")),
     )
-    with op.batch_alter_table("scan_taught", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_scan_taught_image"), ["image"], unique=False)
