@@ -6,6 +6,8 @@ they are: by signatures and builders' records alone, with packs learned from the
 with packs learned from another release (held out: no byte of the set was learned).
 
     python bench/recognition.py [--release bookworm] [--other trixie] [--cache .cache/recognition]
+    python bench/recognition.py --by-commands    the same through `seawall fingerprints learn` and
+                                                 `seawall scan`, in a root file system of Alpine
 
 Needs apt with a Debian mirror, and objcopy for the stripped copies. Packages are kept in the cache.
 """
@@ -13,6 +15,8 @@ Needs apt with a Debian mirror, and objcopy for the stripped copies. Packages ar
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import subprocess
 import sys
@@ -21,14 +25,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scan_image import own_mirror
 
 from seawall.scan.files import examine
 from seawall.scan.files.model import Executable
 from seawall.scan.fingerprints import archives, learn, pack, recognition
-from seawall.scan.model import Role
+from seawall.scan.model import PackageType, Role
 
 NUMBER = {"bullseye": 11, "bookworm": 12, "trixie": 13}
 
@@ -173,14 +177,21 @@ def main() -> None:
     parser.add_argument("--release", default="bookworm", choices=NUMBER)
     parser.add_argument("--other", default="trixie", choices=NUMBER)
     parser.add_argument("--cache", default=".cache/recognition", type=Path)
+    parser.add_argument("--by-commands", action="store_true")
+    parser.add_argument("--learn", choices=NUMBER, help="with --by-commands: from this release")
     told = parser.parse_args()
     rows = [line.split(" : ") for line in SET.strip().replace("?: ", "? : ").splitlines()]
-    for release in (told.release, told.other):
+    learned = told.learn or told.release
+    releases = (told.release, learned) if told.by_commands else (told.release, told.other)
+    for release in releases:
         fetch(told.cache, release, [row[0] for row in rows])
     targets = list(targets_of(told.cache, told.release, rows))
     changed = [
         (change, target, copy_of(target.content, change)) for change, target in spread(targets)
     ]
+    if told.by_commands:
+        by_commands(told.cache / learned, NUMBER[learned], changed)
+        return
     started = time.process_time()
     files = [
         (change, target, examine.examine(content, "opt/x")) for change, target, content in changed
@@ -311,6 +322,89 @@ def report(
         + ", ".join(f"{name} {count} of {len(files)}" for name, count in counts.items())
     )
     print("\n".join(lines), end="\n\n")
+
+
+def by_commands(debs: Path, number: int, changed: list[tuple[str, Target, bytes]]) -> None:
+    """Do what a user would: learn the release's packages, then scan an image with the copies."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, state = Path(folder) / "root", Path(folder) / "state"
+        (root / "etc").mkdir(parents=True)
+        (root / "etc/os-release").write_text("ID=alpine\nVERSION_ID=3.20.1\n")
+        for place, (_, _, content) in enumerate(changed):
+            copied = root / "opt" / str(place) / "x"
+            copied.parent.mkdir(parents=True)
+            copied.write_bytes(content)
+            copied.chmod(0o755)
+        before, without = command("scan", f"{root}/", "--json", "--state", str(state))
+        command(
+            "fingerprints", "learn", str(debs), "--distribution", f"debian-{number}", "--json",
+            "--state", str(state),
+        )  # fmt: skip
+        after, with_packs = command("scan", f"{root}/", "--json", "--state", str(state))
+    size = sum(len(content) for _, _, content in changed)
+    print(f"\n{len(changed)} copies, {size / 1e6:.0f} MB\n")
+    judge_commands("seawall scan without packs", before, without, number, changed)
+    judge_commands("seawall scan with learned packs", after, with_packs, number, changed)
+
+
+def command(*words: str) -> tuple[dict[str, Any], float]:
+    """Run a command of Seawall; return what it says as JSON, and its seconds of CPU."""
+    started = os.times()
+    ended = subprocess.run(
+        [sys.executable, "-m", "seawall", *words], check=True, stdout=subprocess.PIPE
+    )
+    now = os.times()
+    used = now.children_user + now.children_system
+    seconds = used - started.children_user - started.children_system
+    print(f"seawall {words[0]} {words[1]}: {seconds:.1f} s of CPU", file=sys.stderr)
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found, seconds
+
+
+def judge_commands(
+    title: str,
+    report: dict[str, Any],
+    seconds: float,
+    number: int,
+    changed: list[tuple[str, Target, bytes]],
+) -> None:
+    by_place: dict[str, list[dict[str, Any]]] = {}
+    for each in report["inventory"]["components"]:
+        if each["role"] == "installed":
+            by_place.setdefault(each["path"].split("/")[2], []).append(each)
+    counts: Counter[str] = Counter()
+    lines = []
+    for place, (change, target, _) in enumerate(changed):
+        found = by_place.get(str(place), [])
+        exact = [each for each in found if each["type"] == "deb"]
+        told = {
+            (SOURCES.get(name, name), each["version"])
+            for each in exact or found
+            for name in {last_part(each["source_name"] or each["name"])}
+        }
+        told = {(re.sub(r"-?\d+(\.\d+)*$", "", n) if n not in target.names else n, v)
+                for n, v in told}  # fmt: skip
+        right = [v for n, v in told if n in target.names]
+        is_version = any(same(upstream(version), target.version) for version in right)
+        counts["product"] += bool(right)
+        counts["product and version"] += bool(right) and is_version
+        counts["package of the distribution"] += bool(right) and any(
+            f"distro=debian-{number}" in each["purl"] and each["name"] == target.package
+            for each in exact
+        )
+        counts["wrong product"] += any(n not in target.names for n, _ in told)
+        if not is_version or not right:
+            lines.append(f"    {target.package:28}{change:12}{target.version:18} told: {told}")
+    print(f"{title} ({seconds:.1f} s of CPU): " + ", ".join(
+        f"{name} {count} of {len(changed)}" for name, count in counts.items()
+    ))  # fmt: skip
+    print("\n".join(lines), end="\n\n")
+
+
+def upstream(version: str) -> str:
+    """Return a Debian version without epoch and revision."""
+    package = pack.LearnedPackage(type=PackageType.DEB, name="x", version=version)
+    return pack.upstream_version(package)
 
 
 def answers(file: Executable, library: recognition.Library | None) -> set[tuple[str, str]]:

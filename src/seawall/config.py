@@ -128,6 +128,11 @@ class Settings:
         return self.state / "blobs"
 
     @property
+    def fingerprints(self) -> Path:
+        """The packs of learned fingerprints."""
+        return self.state / "fingerprints"
+
+    @property
     def keys(self) -> Path:
         return self.state / "keys"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +36,12 @@ from seawall.policy.events import AdmissionRefused, VerdictGiven
 from seawall.registry.service import Registry
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import VexAccepted, VexRemoved
+from seawall.scan.fingerprints.kept import KeptPacks
+from seawall.scan.fingerprints.recognising import OfShelf
+from seawall.scan.fingerprints.shelf import Shelf
+from seawall.scan.inventory_programs import Recognition
 from seawall.scan.reports import Reports
+from seawall.scan.taught import TaughtPrograms
 from seawall.scan.vex.model import Document
 from seawall.scan.vex.store import VexDocuments
 from seawall.store import Database
@@ -151,6 +157,7 @@ class House:
                 advisories=advisories,
                 judge=judge,
                 clock=clock,
+                recognition=_recognition(settings, database, trusted_keys),
             ),
             rejudging=Rejudging(database=database, registry=registry, clock=clock),
             vex=vex,
@@ -158,6 +165,10 @@ class House:
             witnesses=witnesses,
             logging=Logging(database=database, log=log, clock=clock),
         )
+
+    @property
+    def fingerprints(self) -> KeptPacks:
+        return KeptPacks(self.database, self.clock, Shelf(self.settings.fingerprints))
 
     @property
     def pinned_trees(self) -> PinnedTrees:
@@ -186,6 +197,16 @@ def server_files(house: House) -> ServerFiles:
     """Return the certificate of web and gate, good for every name of either."""
     options = house.settings.options
     return house.certificates.server_certificate(sorted({*options.web.names, *options.gate.names}))
+
+
+def _recognition(
+    settings: Settings, database: Database, trusted_keys: TrustedKeys
+) -> Callable[[], Recognition]:
+    taught = TaughtPrograms(database)
+    return OfShelf(
+        Shelf(settings.fingerprints),
+        lambda: taught.trusting({key.key_id for key in trusted_keys.list()}),
+    )
 
 
 def _trees(settings: Settings, database: Database, clock: Clock, watch: Numbering) -> Trees:

@@ -82,6 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vex", type=Path, action="append", default=[], metavar="FILE",
         help="statements that you believe: OpenVEX, CycloneDX or CSAF (more than once)",
     )  # fmt: skip
+    parser.add_argument(
+        "--fingerprints", type=Path, action="append", default=[], metavar="FILE",
+        help="pack of learned fingerprints to use beside those of the installation (more than"
+        " once); not for images of this installation",
+    )  # fmt: skip
     parser.add_argument("--platform", default="", metavar="OS/ARCH", help="of an index's images")
     parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a report")
     parser.add_argument("--again", action="store_true", help="scan anew, layers included")
@@ -176,7 +181,14 @@ def _compare(options: argparse.Namespace, settings: Settings) -> int:
 
 def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
     """Return the name and the report of a target, with VEX and filters of fixes applied."""
+    from seawall.core.errors import InvalidInputError
+
     if scan_targets.is_own(target, settings):
+        if options.fingerprints:
+            raise InvalidInputError(
+                f"{target} is scanned by the workers, with the fingerprints of the installation",
+                remedy="bring them in first: seawall fingerprints import FILE",
+            )
         name, report = _stored(target, options, settings)
     elif scan_targets.is_dockerfile(target):
         name, report = target, _judge(*scan_targets.of_dockerfile(Path(target)), settings)
@@ -216,7 +228,7 @@ def _scanned(image: ImageSource, options: argparse.Namespace, settings: Settings
     from seawall.oci.digest import Digest
 
     memory = scan_memory.of(settings)
-    found = scan_targets.take(image, memory, is_anew=options.again)
+    found = scan_targets.take(image, memory, options, settings)
     return _judge(Digest.parse(image.digest), found, settings)
 
 

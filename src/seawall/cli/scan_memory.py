@@ -5,8 +5,8 @@ Two things, both under `scan/` in the state directory and readable by their owne
 - `layers/`: the facts of each layer that was read whole, by the layer's digest. An image that
   shares layers with an earlier one is read where it differs.
 - `answers/`: what was shown, by all that it depends on: the image's digest, the options, the
-  editions of all advisories, the scanner itself, and the day (support ends on days). Asking again
-  about a known image reads its manifest and nothing else.
+  editions of all advisories, the learned fingerprints, the scanner itself, and the day (support
+  ends on days). Asking again about a known image reads its manifest and nothing else.
 
 Facts that are damaged or of another version are read anew, and so is everything when the folder
 cannot be written: this is a memory, and nothing depends on it. The oldest entries go when there is
@@ -157,6 +157,7 @@ def key_of(
         "image": [options.image, *identity],
         "options": asked,
         "advisories": advisories,
+        "fingerprints": _packs(settings),
         "hosts": settings.registry_hosts,
         "day": day.isoformat(),
     }
@@ -182,6 +183,15 @@ def _editions(settings: Settings) -> list[list[object]] | None:
             return [list(row) for row in connection.execute(_FEEDS)]
     except sqlite3.Error:
         return None
+
+
+def _packs(settings: Settings) -> list[list[object]]:
+    """Return what differs when learned fingerprints were added, replaced or removed."""
+    if not settings.fingerprints.exists():
+        return []
+    from seawall.scan.fingerprints.shelf import Shelf
+
+    return [list(pack) for pack in Shelf(settings.fingerprints).state()]
 
 
 def _newest_module() -> int:

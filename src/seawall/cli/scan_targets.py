@@ -17,7 +17,7 @@ import argparse
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from seawall.oci.names import RepositoryName
     from seawall.scan.image_source import ImageSource, LayerSource
     from seawall.scan.inventory_facts import LayerFacts
+    from seawall.scan.inventory_programs import Recognition
     from seawall.scan.model import Inventory
 
 PATH_STARTS: Final = ("/", "./", "../")  # no image begins like this
@@ -56,7 +57,9 @@ def is_own(text: str, settings: Settings) -> bool:
     return host is None or host in settings.registry_hosts
 
 
-def take(image: ImageSource, memory: Memory, *, is_anew: bool = False) -> Inventory:
+def take(
+    image: ImageSource, memory: Memory, options: argparse.Namespace, settings: Settings
+) -> Inventory:
     """Take the inventory of an image, from memory where its layers are known.
 
     Raises NotFoundError, InvalidInputError, IntegrityError, UnavailableError …
@@ -64,7 +67,8 @@ def take(image: ImageSource, memory: Memory, *, is_anew: bool = False) -> Invent
     from seawall.scan import inventory
     from seawall.scan.workers import PARALLEL, Workers
 
-    known = {} if is_anew else memory.facts(image)
+    known = {} if options.again else memory.facts(image)
+    recognition = _recognition(options.fingerprints, settings)
     keep = memory.keep_facts if image.is_addressed else _forget
     with progress.Bar("reading layers") as bar, Workers() as workers:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
@@ -75,12 +79,27 @@ def take(image: ImageSource, memory: Memory, *, is_anew: bool = False) -> Invent
             keep=keep,
             read=workers.facts_of,
             parallel=PARALLEL,
+            recognition=recognition,
         )
     return _with_notices(found, image)
 
 
 def _forget(facts: LayerFacts) -> None:
     """Keep nothing of what no digest names."""
+
+
+def _recognition(files: Sequence[Path], settings: Settings) -> Recognition:
+    """Return how programs are recognised: by the packs of the installation and these files.
+
+    Raises NotFoundError, InvalidInputError for a file that is no pack; a broken pack of the
+    installation is a notice in the report.
+    """
+    from seawall.scan.fingerprints import pack, recognising
+    from seawall.scan.fingerprints.shelf import Shelf
+
+    given = [pack.open_file(path) for path in files]
+    known, troubles = Shelf(settings.fingerprints).load()
+    return recognising.with_packs([*given, *known], troubles)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -18,6 +18,7 @@ from seawall import audit
 from seawall.core import actor as actors
 from seawall.core.clock import Clock
 from seawall.core.errors import NotFoundError
+from seawall.flows import judging
 from seawall.flows.judging import Judge
 from seawall.jobs import queue
 from seawall.jobs.queue import Job, NewJob
@@ -28,16 +29,25 @@ from seawall.oci.manifests import Descriptor, Manifest
 from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.events import ManifestPushed
 from seawall.registry.service import Registry
-from seawall.scan import inventory, inventory_facts
+from seawall.scan import inventory, inventory_facts, taught
 from seawall.scan.advisories import Advisories
-from seawall.scan.events import AdvisoriesRefreshed, FindingsChanged, ReportMade
+from seawall.scan.events import (
+    AdvisoriesRefreshed,
+    FindingsChanged,
+    FingerprintsAdded,
+    FingerprintsRemoved,
+    ReportMade,
+)
 from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory import LayerReader
 from seawall.scan.inventory_facts import LayerFacts
+from seawall.scan.inventory_programs import SIGNATURES, Recognition
 from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
+from seawall.scan.taught import TaughtPrograms
 from seawall.store import Database
 from seawall.trust.events import ImageSigned
+from seawall.trust.model import VerifiedSignature
 
 CONFIG_MAX_BYTES: Final = 8 * 1024 * 1024
 PARALLEL: Final = 2
@@ -52,6 +62,7 @@ SCAN: Final = "scan"
 JUDGE: Final = "judge"
 REMATCH: Final = "rematch"
 REMATCH_ONE: Final = "rematch-one"
+RECOGNISE: Final = "recognise"
 
 
 class ImageJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,11 +128,18 @@ def on_advisories(entry: audit.Entry) -> Sequence[NewJob]:
     return [NewJob(kind=REMATCH, key=str(refreshed.generation), payload=payload)]
 
 
+def on_fingerprints(entry: audit.Entry) -> Sequence[NewJob]:
+    """Other fingerprints have all images looked at again, from what is known of their layers."""
+    return [NewJob(kind=RECOGNISE, key="", payload=b"")]
+
+
 RULES: Final = {
     ManifestPushed.kind(): on_push,
     ReportMade.kind(): on_report,
     FindingsChanged.kind(): on_report,
     AdvisoriesRefreshed.kind(): on_advisories,
+    FingerprintsAdded.kind(): on_fingerprints,
+    FingerprintsRemoved.kind(): on_fingerprints,
 }
 
 
@@ -140,6 +158,12 @@ class Scanning:
     clock: Clock
     read_layer: LayerReader | None = None
     """How layers are read: in this process, unless something better is given."""
+    recognition: Callable[[], Recognition] = lambda: SIGNATURES
+    """How programs without a package are recognised now."""
+
+    @property
+    def taught(self) -> TaughtPrograms:
+        return TaughtPrograms(self.database)
 
     def tasks(self) -> dict[str, Task]:
         """Return the tasks by the kind of job."""
@@ -148,6 +172,7 @@ class Scanning:
             JUDGE: self.judge_job,
             REMATCH: self.rematch_job,
             REMATCH_ONE: self.rematch_one_job,
+            RECOGNISE: self.recognise_job,
         }
 
     def scan_job(self, job: Job) -> None:
@@ -166,7 +191,13 @@ class Scanning:
         sources = [self._source(repository, layer) for layer in parsed.layers]
         known = {source.digest: facts for source in sources if (facts := self._known(source))}
         found = inventory.take(
-            sources, config, known=known, keep=self._keep, read=self.read_layer, parallel=PARALLEL
+            sources,
+            config,
+            known=known,
+            keep=self._keep,
+            read=self.read_layer,
+            parallel=PARALLEL,
+            recognition=self.recognition(),
         )
         self.reports.make(digest, found, actor=actors.SYSTEM, repository=repository)
 
@@ -217,12 +248,19 @@ class Scanning:
         except NotFoundError:
             self.scan_job(job)
 
+    def recognise_job(self, job: Job) -> None:
+        """Scan all images again, most of them without opening a layer: their facts are kept."""
+        self._queue(SCAN, sorted(self.reports.images_with(None)))
+
     def _queue_rematches(self, images: Sequence[Digest]) -> None:
+        self._queue(REMATCH_ONE, images)
+
+    def _queue(self, kind: str, images: Sequence[Digest]) -> None:
         for digests in _batches(images, REMATCH_BATCH):
             places = self.registry.places_of(digests)
             with self.database.write() as connection:
                 for repository, digest in places:
-                    again = image_job(REMATCH_ONE, repository, digest)
+                    again = image_job(kind, repository, digest)
                     queue.enqueue(connection, again, now=self.clock.now())
 
     def _places(self, digests: Sequence[Digest]) -> list[tuple[str, Digest]]:
@@ -275,6 +313,36 @@ class Scanning:
                 )
             )
         self.judge.record(judgement, actor=actors.SYSTEM)
+        if judgement.proof.is_valid:
+            self._learn(repository, digest, judgement.proof.signatures)
+
+    def _learn(
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        signatures: Sequence[VerifiedSignature],
+    ) -> None:
+        """Learn from an image what its packages' programs are, by the word of each key once."""
+        image = f"{repository}@{digest}"
+        keys = [one.key_id for one in signatures if not one.authority]
+        fresh = [key_id for key_id in keys if not self.taught.has_taught(image, key_id)]
+        with contextlib.suppress(NotFoundError):
+            facts = self._facts_of_image(repository, digest) if fresh else ()
+            for key_id in fresh if facts else ():
+                self.taught.teach(image, key_id, taught.programs_of(facts))
+
+    def _facts_of_image(self, repository: RepositoryName, digest: Digest) -> Sequence[LayerFacts]:
+        """Return what is known of all layers of an image, or of this machine's in an index; nothing
+        where that is not all. Raises NotFoundError."""
+        stored = self.registry.manifest(repository, digest)
+        scanned = judging.platform_manifest(digest, stored.content, stored.media_type)
+        stored = self.registry.manifest(repository, scanned)
+        parsed = manifests.parse(stored.content, stored.media_type)
+        if not isinstance(parsed, Manifest):
+            return ()
+        facts = [self._known(self._source(repository, layer)) for layer in parsed.layers]
+        whole = [each for each in facts if each is not None]
+        return whole if len(whole) == len(facts) else ()
 
     def _record_signature(self, event: ImageSigned) -> None:
         only = audit.Filter(kinds=(event.kind(),), repository=event.repository, digest=event.digest)

@@ -259,6 +259,29 @@ layer_facts = sa.Table(
 )
 """What was read from a layer, so that no layer is opened twice."""
 
+taught = sa.Table(
+    "scan_taught",
+    tables,
+    sa.Column("build_id", sa.Text, primary_key=True),
+    sa.Column("distribution", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("key_id", sa.Text, primary_key=True),  # the key that had signed the image
+    sa.Column("source_name", sa.Text, nullable=False),
+    sa.Column("source_version", sa.Text, nullable=False),
+    sa.Column("architecture", sa.Text, nullable=False),
+)
+"""Which packages' programs images held whose signatures were proven: see `scan.taught`."""
+
+teachers = sa.Table(
+    "scan_teacher",
+    tables,
+    sa.Column("image", sa.Text, primary_key=True),  # repository@digest
+    sa.Column("key_id", sa.Text, primary_key=True),
+)
+"""Images that were learned from, so that none is learned from again."""
+
 vex = sa.Table(
     "scan_vex",
     tables,

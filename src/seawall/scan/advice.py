@@ -167,32 +167,34 @@ def of_findings(
     """Return what to do about some findings; `components` tell who made the layers."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     rest = []
+    told = {(one.layer_index, one.purl, one.path): one for one in components}
     for finding in findings:
         if finding.is_fixable:
-            groups.setdefault(_subject_of(finding), []).append(finding)
+            component = told.get((finding.layer_index, finding.purl, finding.path))
+            groups.setdefault(_subject_of(finding, component), []).append(finding)
         else:
             rest.append(finding)
-    told = {(one.layer_index, one.purl): one.created_by for one in components}
     changes = [_change(groups[key], told, distribution) for key in sorted(groups)]
     changes.sort(key=_usefulness)
     return Plan(changes=tuple(changes), rest=tuple(rest))
 
 
-def _subject_of(finding: Finding) -> tuple[str, ...]:
-    if finding.type.is_system:
+def _subject_of(finding: Finding, component: Component | None) -> tuple[str, ...]:
+    if finding.type.is_system and not _is_copied(component):
         return finding.type.value, finding.package
     return finding.type.value, finding.package, finding.path
 
 
 def _change(
     group: Sequence[Finding],
-    told: Mapping[tuple[int, str], str],
+    told: Mapping[tuple[int, str, str], Component],
     distribution: Distribution | None,
 ) -> Change:
     first = min(group, key=lambda finding: (finding.layer_index, finding.name, finding.purl))
     worst_first = sorted(group, key=lambda one: (-one.severity.rank, one.id))
     names = sorted({finding.name for finding in group})
     to = _latest(first.type, {finding.fixed_version for finding in group})
+    component = told.get((first.layer_index, first.purl, first.path))
     return Change(
         type=first.type,
         package=first.package,
@@ -203,10 +205,15 @@ def _change(
         place=Place.BASE_IMAGE if first.layer_index == BASE_LAYER else Place.INSTRUCTION,
         layer=first.layer,
         layer_index=first.layer_index,
-        created_by=told.get((first.layer_index, first.purl), ""),
+        created_by=component.created_by if component else "",
         path=first.path,
-        command=_command(first.type, names, to, distribution),
+        command="" if _is_copied(component) else _command(first.type, names, to, distribution),
     )
+
+
+def _is_copied(component: Component | None) -> bool:
+    """Tell whether a file of another distribution: this one's package manager cannot update it."""
+    return component is not None and component.distribution is not None
 
 
 def _latest(type_: PackageType, texts: Iterable[str]) -> str:

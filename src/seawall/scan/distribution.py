@@ -26,6 +26,7 @@ PATHS: Final = (
 MAX_LINES: Final = 200
 
 _ID: Final = re.compile(r"[a-z0-9._-]{1,64}")
+_NAMED: Final = re.compile(r"([a-z][a-z0-9._-]*?)(?:-([0-9][A-Za-z0-9._]*))?")
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9._-]{0,64}")
 _RELEASE: Final = re.compile(r"(.{1,100}?)(?: \w+)? release ([0-9][0-9.]{0,20})\b.*")
 _SUSE: Final = re.compile(r"^(VERSION|PATCHLEVEL) *= *([0-9.]{1,20})$", re.MULTILINE)
@@ -52,6 +53,12 @@ _NAMES: Final = {
 }
 """How the first line of redhat-release and its kin begins (without a last word before
 "release"), and the ID that os-release would have."""
+
+
+def of_name(text: str) -> Distribution | None:
+    """Read `debian-12`, `opensuse-leap-15.6`: what `str(Distribution)` writes; None otherwise."""
+    found = _NAMED.fullmatch(text[:130])
+    return _made(found[1], found[2] or "") if found else None
 
 
 def parse(content: bytes, path: str = PATHS[0]) -> Distribution | None:

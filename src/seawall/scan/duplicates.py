@@ -3,7 +3,8 @@
 Two rules, and no others: a package at two places is two components, for each may be fixed alone.
 
     confirmed   a lock file or SBOM names a version whose files are in the image: the files count
-    twins       the same library twice in one folder (`jquery.js` and `jquery.min.js`)
+    twins       the same library twice in one folder (`jquery.js` and `jquery.min.js`), or several
+                files of one package that were copied there
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def without(components: Iterable[Component]) -> tuple[Component, ...]:
     for item in listed:
         if item.role is Role.DECLARED and _code(item) in present:
             continue
-        if item.role is Role.BUNDLED and not item.inside:
+        is_copied = item.distribution is not None
+        if (item.role is Role.BUNDLED or is_copied) and not item.inside:
             twin = (*_code(item), item.path.rpartition("/")[0], item.layer, item.owned_by)
             if twin in twins:
                 continue
@@ -32,4 +34,4 @@ def without(components: Iterable[Component]) -> tuple[Component, ...]:
 
 
 def _code(item: Component) -> tuple[object, ...]:
-    return item.type, item.name, item.version
+    return item.type, item.name, item.version, item.distribution

@@ -8,6 +8,7 @@
 
 A scope is a pattern of ecosystems, the most special first, where `*` at the end stands for any
 ending: Red Hat has one ecosystem for each repository, and an rpm does not say where it came from.
+A component with a `distribution` of its own, copied in from there, is asked about there.
 What is not known is never guessed: `silence` says why nobody judges a component.
 """
 
@@ -92,6 +93,7 @@ class Question:
 
 def question(component: Component, distribution: Distribution | None) -> Question | None:
     """Return what to ask about a component; None where `silence` has a reason."""
+    distribution = component.distribution or distribution
     scope = _scope(component, distribution)
     if not scope or _flaw(component):
         return None
@@ -103,6 +105,7 @@ def question(component: Component, distribution: Distribution | None) -> Questio
 
 def silence(component: Component, distribution: Distribution | None, known: Collection[str]) -> str:
     """Return why nobody judges this component when `known` are the ecosystems with a feed."""
+    distribution = component.distribution or distribution
     if reason := _NOBODY.get(component.type) or _flaw(component):
         return reason
     scope = _scope(component, distribution)

@@ -66,3 +66,19 @@ class VexAccepted(audit.Event, frozen=True, kw_only=True):
 
 class VexRemoved(audit.Event, frozen=True, kw_only=True):
     """A VEX document counts no longer. `digest` is its own."""
+
+
+class FingerprintsAdded(audit.Event, frozen=True, kw_only=True):
+    """A pack of fingerprints is used from now on, in place of an older one of its name. `digest`
+    is the pack's; `signed_by` are the keys that vouched for it, none for what was learned here."""
+
+    name: str
+    packages: int
+    files: int
+    signed_by: list[str]
+
+
+class FingerprintsRemoved(audit.Event, frozen=True, kw_only=True):
+    """A pack of fingerprints is used no longer."""
+
+    name: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
@@ -28,7 +28,7 @@ from seawall.scan import (
 from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import facts_of
-from seawall.scan.inventory_programs import Recogniser
+from seawall.scan.inventory_programs import Recognition
 from seawall.scan.inventory_view import View
 from seawall.scan.model import (
     Component,
@@ -47,7 +47,12 @@ class LayerReader(Protocol):
     """Reads one layer: here, or in a process of its own."""
 
     def __call__(
-        self, layer: LayerSource, limits: Limits, *, monotonic: Callable[[], float]
+        self,
+        layer: LayerSource,
+        limits: Limits,
+        *,
+        monotonic: Callable[[], float],
+        has_sketches: bool,
     ) -> LayerFacts: ...
 
 
@@ -66,7 +71,7 @@ def take(
     known: Mapping[str, LayerFacts] | None = None,
     keep: Callable[[LayerFacts], None] = lambda facts: None,
     monotonic: Callable[[], float] = time.monotonic,
-    recognise: Recogniser = inventory_programs.by_signatures,
+    recognition: Recognition = inventory_programs.SIGNATURES,
     read: LayerReader | None = None,
     parallel: int = 1,
 ) -> Inventory:
@@ -78,23 +83,41 @@ def take(
     `known` are facts of layers by digest that need not be read again; `keep` is given the facts of
     each layer that was read, also incomplete ones. Raises only what opening or reading a layer
     raises (IntegrityError, UnavailableError …) and what `keep` raises; trouble inside is a notice.
+
+    Where `recognition` compares texts, the layers of programs that nothing else explains are read
+    once more, for summaries of their texts.
     """
     deadline = monotonic() + max_seconds
     facts: dict[str, LayerFacts] = dict(known or {})
-    missing = {source.digest: source for source in sources if source.digest not in facts}
-
     reader = read or facts_of
 
-    def read_one(source: LayerSource) -> LayerFacts:
-        seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
-        return reader(source, dataclasses.replace(limits, max_seconds=seconds), monotonic=monotonic)
+    def read_all(wanted: Collection[str], *, has_sketches: bool) -> None:
+        def read_one(source: LayerSource) -> LayerFacts:
+            seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
+            shorter = dataclasses.replace(limits, max_seconds=seconds)
+            return reader(source, shorter, monotonic=monotonic, has_sketches=has_sketches)
 
-    for found in _read_all(read_one, tuple(missing.values()), parallel):
-        facts[found.digest] = found
-        keep(found)
-    ordered = [facts[source.digest] for source in sources]
-    end = monotonic() + COMBINE_MAX_SECONDS
-    return combine(sources, ordered, config, is_late=lambda: monotonic() > end, recognise=recognise)
+        asked = {source.digest: source for source in sources if source.digest in wanted}
+        for found in _read_all(read_one, tuple(asked.values()), parallel):
+            if found.is_complete or found.digest not in facts:
+                facts[found.digest] = found
+                keep(found)
+
+    def combined() -> Inventory:
+        ordered = [facts[source.digest] for source in sources]
+        end = monotonic() + COMBINE_MAX_SECONDS
+        return combine(
+            sources, ordered, config, is_late=lambda: monotonic() > end, recognition=recognition
+        )
+
+    read_all({source.digest for source in sources} - facts.keys(), has_sketches=False)
+    result = combined()
+    if recognition.wants_sketches:
+        unread = {file.layer for file in result.unexplained if not facts[file.layer].has_sketches}
+        if unread:
+            read_all(unread, has_sketches=True)
+            result = combined()
+    return result
 
 
 def _read_all(
@@ -121,11 +144,11 @@ def combine(
     config: bytes | None,
     *,
     is_late: Callable[[], bool] = lambda: False,
-    recognise: Recogniser = inventory_programs.by_signatures,
+    recognition: Recognition = inventory_programs.SIGNATURES,
 ) -> Inventory:
     """Return the inventory of the image whose layers, lowest first, have these facts.
 
-    `recognise` says what an executable is that no package owns. Pure, and quick for all but
+    `recognition` says what an executable is that no package owns. Pure, and quick for all but
     hostile layers; `is_late` can stop it, which becomes a notice.
     """
     image = inventory_config.read(config, len(sources))
@@ -144,10 +167,11 @@ def combine(
     is_cut = any(notice.kind is NoticeKind.LIMIT for notice in notices)
     notices += image.notices
     notices += view.notices()
+    notices += recognition.notices
     release = view.distribution()
     components: list[Component] = []
     unexplained: list[Unexplained] = []
-    for at, item in (*view.components(), *view.programs(recognise)):
+    for at, item in (*view.components(), *view.programs(recognition.recognise)):
         place = _Place(str(sources[at].digest), at, created_by[at])
         if isinstance(item, Component):
             placed = place.of(item)

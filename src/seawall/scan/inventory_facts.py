@@ -20,7 +20,7 @@ from seawall.scan.model import Distribution, Notice
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 2
+FACTS_VERSION: Final = 3
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 
@@ -86,6 +86,8 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 0
     is_complete: bool = True
     """False when the walk stopped early or something was left out."""
+    has_sketches: bool = False
+    """Whether programs that say nothing about themselves have a summary of their texts."""
     notices: tuple[Notice, ...] = ()
     files: dict[str, Fact] = {}
     links: dict[str, str] = {}

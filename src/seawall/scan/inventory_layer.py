@@ -45,6 +45,9 @@ from seawall.scan.path_hashes import hash_of, unpack
 MAX_KEPT_BYTES: Final = 64 * MIB
 """Estimate of the memory that the facts of one layer may take."""
 
+MAX_SKETCH_BYTES: Final = 24 * MIB
+"""Of summaries of texts; programs behind that have none, which costs nothing else."""
+
 HARDLINK_MAX_BYTES: Final = 32 * MIB
 """One file that a hard link needs, read in a second pass."""
 
@@ -64,26 +67,28 @@ def facts_of(
     limits: Limits = DEFAULT_LIMITS,
     *,
     monotonic: Callable[[], float] = time.monotonic,
+    has_sketches: bool = False,
 ) -> LayerFacts:
     """Walk `layer` and return its facts; trouble with the archive becomes a notice, not an error.
 
+    With `has_sketches`, also a summary of the texts of programs that say nothing about themselves.
     Raises what `layer.open` or its stream raises, except NotFoundError.
     """
-    reader = _read(layer, limits, monotonic, _NOTHING, None)
+
+    def read(also: Set[str], programs: Set[str] | None) -> _Reader:
+        reader = _Reader(layer.digest, also, programs, has_sketches=has_sketches)
+        return _read(layer, limits, monotonic, reader)
+
+    reader = read(_NOTHING, None)
     unowned = reader.unowned_programs()
     if reader.wanted or unowned:
-        reader = _read(layer, limits, monotonic, frozenset(reader.wanted), unowned)
+        reader = read(frozenset(reader.wanted), unowned)
     return reader.facts()
 
 
 def _read(
-    layer: LayerSource,
-    limits: Limits,
-    monotonic: Callable[[], float],
-    also: Set[str],
-    programs: Set[str] | None,
+    layer: LayerSource, limits: Limits, monotonic: Callable[[], float], reader: _Reader
 ) -> _Reader:
-    reader = _Reader(layer.digest, also, programs)
     try:
         with layer.open() as stream:
             try:
@@ -113,12 +118,16 @@ def _drain(stream: BinaryIO) -> None:
 class _Reader:
     """The facts of a layer while it is read."""
 
-    def __init__(self, digest: str, also: Set[str], programs: Set[str] | None) -> None:
+    def __init__(
+        self, digest: str, also: Set[str], programs: Set[str] | None, *, has_sketches: bool
+    ) -> None:
         """`also` are files to remember for hard links, `programs` those that no package owns;
         None when that is not known yet."""
         self.wanted: set[str] = set()
         """Paths whose content a hard link needs, seen too late."""
         self._programs = programs
+        self._has_sketches = has_sketches
+        self._sketch_bytes = 0
         self._outlined: list[str] = []
         self._digest = str(digest)  # not a Digest: the facts are encoded
         self._also = also
@@ -165,6 +174,7 @@ class _Reader:
             entries=walk.entries if walk else 0,
             unpacked_bytes=walk.unpacked_bytes if walk else 0,
             is_complete=self._is_complete,
+            has_sketches=self._has_sketches,
             notices=tuple(self._notices),
             files=dict(sorted(self._files.items())),
             links=dict(sorted(self._links.items())),
@@ -255,7 +265,12 @@ class _Reader:
         )
         if is_outline:
             self._outlined.append(path)
-        fact = inventory_reading.program_of(entry, real, is_outline=is_outline)
+        has_sketch = self._has_sketches and self._sketch_bytes < MAX_SKETCH_BYTES
+        fact = inventory_reading.program_of(
+            entry, real, is_outline=is_outline, has_sketch=has_sketch
+        )
+        if isinstance(fact, Program):
+            self._sketch_bytes += _sketch_size(fact)
         if fact is not None:
             self._add(real, fact)
 
@@ -321,11 +336,17 @@ def _size(fact: Fact) -> int:
         return 3 * _COST * len(fact.found)
     if isinstance(fact, Program):
         program = fact.executable
-        return 3 * _COST * (1 + len(program.found)) + len(program.go_functions)
+        size = 3 * _COST * (1 + len(program.found)) + len(program.go_functions)
+        return size + _sketch_size(fact)
     if isinstance(fact, System):
         files = sum(len(each.paths) + len(each.sums) + _COST for each in fact.owned)
         return 3 * _COST * len(fact.found) + files
     return 0
+
+
+def _sketch_size(fact: Program) -> int:
+    sketch = fact.executable.sketch
+    return len(sketch.hashes) + _COST * len(sketch.versions) if sketch else 0
 
 
 def _hardlink_target(link: bytes, links: dict[str, str]) -> str | None:

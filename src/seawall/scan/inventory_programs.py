@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from seawall.scan.files.model import Claim, Executable
 from seawall.scan.inventory_facts import Packages
-from seawall.scan.model import Evidence, PackageType, Role
+from seawall.scan.model import Evidence, Notice, PackageType, Role
 from seawall.scan.readers import Found
 
 Recogniser: TypeAlias = Callable[[Executable], Sequence[Found]]
-"""Says which packages an executable is or holds, beyond those that its builder recorded."""
+"""Says which packages an executable is or holds, those included that its builder recorded."""
+
+TAUGHT: Final = "taught"
+"""The kind of evidence that comes from other images."""
 
 SURE_OF_VERSION: Final = 0.5
 """Below it, several versions stand in the file, and which is the product's own is a guess."""
@@ -21,13 +25,35 @@ _FOLDERS: Final = frozenset({PackageType.NPM, PackageType.COMPOSER})
 
 
 def by_signatures(executable: Executable) -> tuple[Found, ...]:
-    """Return what version signatures claim: the recogniser that needs no learned fingerprints."""
-    return tuple(_found(claim) for claim in executable.claims)
+    """Return what the builder recorded and version signatures claim: the recogniser that needs no
+    learned fingerprints."""
+    return (*executable.found, *(_found(claim) for claim in executable.claims))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """How executables are recognised that no package owns."""
+
+    recognise: Recogniser = by_signatures
+    wants_sketches: bool = False
+    """Whether a summary of the texts of files that stay unexplained would help."""
+    notices: tuple[Notice, ...] = ()
+    """What readers of the report must know about it."""
+
+
+SIGNATURES: Final = Recognition()
 
 
 def is_explained(found: Collection[Found]) -> bool:
-    """Tell whether one of the packages is the file itself, and not only something inside of it."""
-    return any(each.role is not Role.BUNDLED for each in found)
+    """Tell whether one of the packages is the file itself, and not only something inside of it.
+
+    What other images taught explains nothing: a package database is a claim of its image.
+    """
+    return any(each.role is not Role.BUNDLED and not _is_taught(each) for each in found)
+
+
+def _is_taught(found: Found) -> bool:
+    return any(proof.kind == TAUGHT for proof in found.evidence)
 
 
 def folders_of(path: str, fact: Packages) -> set[str]:

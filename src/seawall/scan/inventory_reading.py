@@ -31,6 +31,7 @@ from seawall.scan.inventory_facts import (
     System,
     Unread,
 )
+from seawall.scan.inventory_programs import by_signatures, is_explained
 from seawall.scan.readers import Content, Reader, Unreadable
 from seawall.scan.readers import all as formats
 from seawall.scan.system import SUM_BYTES, SystemReader
@@ -108,8 +109,13 @@ def is_program(entry: Entry) -> bool:
     return entry.size >= PROGRAM_MIN_BYTES and examine.format_of(entry.peek(8)) in _MACHINE_CODE
 
 
-def program_of(entry: Entry, path: str, *, is_outline: bool) -> Program | Unread | None:
-    """Read an executable file whole, or only what its headers say. Raises ArchiveError."""
+def program_of(
+    entry: Entry, path: str, *, is_outline: bool, has_sketch: bool = False
+) -> Program | Unread | None:
+    """Read an executable file whole, or only what its headers say. Raises ArchiveError.
+
+    With `has_sketch`, also a summary of its texts, unless it says itself what it is.
+    """
     if entry.size > examine.MAX_BYTES:
         return Unread(f"{show(entry.name)} has {entry.size} bytes, too many to be examined")
     with _loaded(entry, ()) as (content, _):
@@ -118,6 +124,8 @@ def program_of(entry: Entry, path: str, *, is_outline: bool) -> Program | Unread
                 found = examine.outline(content)
             else:
                 found = examine.examine(content, path, has_sketch=False)
+                if has_sketch and found is not None and not is_explained(by_signatures(found)):
+                    found = examine.with_sketch(content, found)
         except Exception as error:
             return Unread(f"its reader failed: {type(error).__name__}")
     return Program(found) if found is not None else None

@@ -102,11 +102,31 @@ class View:
             if owners.of(file):
                 continue
             executable = fact.executable
-            packages = (*executable.found, *recognise(executable))
+            is_installed = installed(file)
+            packages = recognise(executable)
+            if is_installed and not any(found.distribution for found in packages):
+                # The package of the language is known already, and is not told once more.
+                packages = inventory_programs.by_signatures(executable)
             for found in packages:
                 yield self._brought[path], _component(found, path)
-            if not inventory_programs.is_explained(packages) and not installed(file):
+            if not inventory_programs.is_explained(packages) and not is_installed:
                 yield self._brought[path], _unexplained(executable, path)
+
+    def owned_programs(self) -> Iterator[tuple[Executable, Found]]:
+        """Yield the programs that system packages own, each with its package."""
+        databases = list(self._databases_of_systems())
+        packages = {found.name: found for database in databases for found in database.found}
+        owners = self._owners(databases)
+        for path, fact in sorted(self._files.items()):
+            if isinstance(fact, Program):
+                owner = packages.get(owners.of(self._file(path, fact)))
+                if owner is not None:
+                    yield fact.executable, owner
+
+    def _databases_of_systems(self) -> Iterator[System]:
+        for _, database in self._databases():
+            if any(found.type.is_system for found in database.found) or database.owned:
+                yield database
 
     def _installed(self) -> Callable[[File], bool]:
         """Return a test whether a language package brought a file."""
@@ -331,6 +351,7 @@ def _component(found: Found, path: str, owner: str = "") -> Component:
         layer_index=0,
         licenses=found.licenses,
         owned_by=owner,
+        distribution=found.distribution,
     )
 
 

@@ -100,6 +100,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     licenses: tuple[str, ...] = ()
     owned_by: str = ""
     """Name of the system package that owns the files of this component, or empty."""
+    distribution: Distribution | None = None
+    """Whose package it is, when it was copied in from another distribution; None: the image's."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,10 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     version_id: str = ""
     codename: str = ""
     pretty_name: str = ""
+
+    def __str__(self) -> str:
+        """Return `debian-12`, as package URLs write it."""
+        return "-".join(filter(None, (self.id, self.version_id or self.codename)))
 
 
 class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +144,7 @@ class NoticeKind(enum.StrEnum):
     UNSUPPORTED_LAYER = "unsupported-layer"  # a media type or encoding that is not understood
     UNSUPPORTED_DATABASE = "unsupported-database"  # packages of a manager that is not read yet
     MISSING_LAYER = "missing-layer"  # a foreign layer whose bytes are elsewhere
+    FINGERPRINTS = "fingerprints"  # a pack of learned fingerprints is broken and was not used
     CONFIG = "config"  # the image's config does not parse or disagrees with its layers
 
 

@@ -23,7 +23,11 @@ _LOWER: Final = frozenset(
 
 
 def of(component: Component, distribution: Distribution | None) -> str:
-    """Return the package URL of a component of an image of that distribution."""
+    """Return the package URL of a component of an image of that distribution.
+
+    A component that was copied in from another distribution names its own.
+    """
+    distribution = component.distribution or distribution
     namespace, name = _names(component, distribution)
     version, qualifiers = component.version, dict[str, str]()
     if component.type.is_system:

@@ -37,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     limits: Limits
     bounds: Bounds
+    has_sketches: bool = False
 
 
 def main() -> None:
@@ -71,7 +72,10 @@ def _serve(message: bytes, descriptor: int) -> None:
         request = msgspec.msgpack.decode(message, type=Request)
         with socket.socket(fileno=descriptor) as caller:
             confinement.confine(request.bounds)
-            facts = inventory_layer.facts_of(_source(request, caller), request.limits)
+            source = _source(request, caller)
+            facts = inventory_layer.facts_of(
+                source, request.limits, has_sketches=request.has_sketches
+            )
             wire.answer(caller, inventory_facts.to_bytes(facts))
         status = 0
     except Exception:

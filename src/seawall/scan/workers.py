@@ -72,6 +72,7 @@ class Workers:
         limits: Limits = DEFAULT_LIMITS,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        has_sketches: bool = False,
     ) -> LayerFacts:
         """Return the facts of a layer, or that its reader has failed.
 
@@ -81,7 +82,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                request = self._request(layer, limits)
+                request = self._request(layer, limits, has_sketches)
                 self._send(msgspec.msgpack.encode(request), theirs.fileno())
             ours.settimeout(request.bounds.wall_seconds + GRACE_SECONDS)
             try:
@@ -108,13 +109,14 @@ class Workers:
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
             )
 
-    def _request(self, layer: LayerSource, limits: Limits) -> Request:
+    def _request(self, layer: LayerSource, limits: Limits, has_sketches: bool) -> Request:
         seconds = limits.max_seconds + GRACE_SECONDS
         return Request(
             digest=str(layer.digest),
             media_type=layer.media_type,
             size=layer.size,
             limits=limits,
+            has_sketches=has_sketches,
             bounds=dataclasses.replace(
                 self._bounds,
                 cpu_seconds=min(self._bounds.cpu_seconds, int(seconds) + 1),

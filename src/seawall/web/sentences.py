@@ -22,6 +22,8 @@ from seawall.scan.events import (
     AdvisoriesRefreshed,
     FeedFailed,
     FindingsChanged,
+    FingerprintsAdded,
+    FingerprintsRemoved,
     ReportMade,
     VexAccepted,
     VexRemoved,
@@ -156,6 +158,17 @@ def _(event: AdvisoriesRefreshed) -> str:
 @of.register
 def _(event: FeedFailed) -> str:
     return f"could not refresh the advisories of {_cut(event.feed)}: {_cut(event.reason)}"
+
+
+@of.register
+def _(event: FingerprintsAdded) -> str:
+    by = f", signed by {len(event.signed_by)} keys" if event.signed_by else ", learned here"
+    return f"let in fingerprints {_cut(event.name)} of {event.packages} packages{by}"
+
+
+@of.register
+def _(event: FingerprintsRemoved) -> str:
+    return f"took the fingerprints {_cut(event.name)} away"
 
 
 @of.register

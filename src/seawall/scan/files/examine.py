@@ -88,8 +88,17 @@ def examine(content: Content, path: str, *, has_sketch: bool = True) -> Executab
     found = _toolchains(content, program, _code(content, program, found))
     claims = signatures.shipped().claims(content, soname=found.soname, needed=found.needed)
     found = msgspec.structs.replace(found, claims=claims)
-    if not has_sketch:
-        return found
+    return _sketched(content, program, found) if has_sketch else found
+
+
+def with_sketch(content: Content, found: Executable) -> Executable:
+    """Return what `examine` found in `content`, with the sketch of its texts."""
+    headers = _headers(content)
+    program = headers[1] if headers else None
+    return found if program is None else _sketched(content, program, found)
+
+
+def _sketched(content: Content, program: Program, found: Executable) -> Executable:
     parts = [(0, len(content))]
     if isinstance(program, elf.Elf):
         parts = elf.texts_of(content, program)

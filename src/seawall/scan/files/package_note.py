@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from seawall.scan import distribution
 from seawall.scan.files.model import PackageNote
 from seawall.scan.files.text import clean
-from seawall.scan.model import Evidence, PackageType
+from seawall.scan.model import Distribution, Evidence, PackageType
 from seawall.scan.readers import Found
 
 
@@ -46,12 +47,21 @@ def parse(content: bytes) -> PackageNote | None:
 def found_in(note: PackageNote) -> Found:
     """Return the package that the note names; an unknown type is a generic package."""
     known = {kind.value: kind for kind in PackageType}
+    kind = known.get(note.type, PackageType.GENERIC)
     name = f"{note.os} {note.os_version}".strip()
     return Found(
-        type=known.get(note.type, PackageType.GENERIC),
+        type=kind,
         name=note.name,
         version=note.version,
         architecture=note.architecture,
         vendor=name,
+        distribution=_distribution(note, kind),
         evidence=(Evidence(kind="package-note", detail=".note.package", confidence=0.9),),
     )
+
+
+def _distribution(note: PackageNote, kind: PackageType) -> Distribution | None:
+    """Return whose package it is; without a release it would be nobody's, and is the image's."""
+    if not kind.is_system or not note.os_version:
+        return None
+    return distribution.of_name(f"{note.os}-{note.os_version}")

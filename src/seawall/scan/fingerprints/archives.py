@@ -15,7 +15,9 @@ import io
 import json
 import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final, cast
 
@@ -43,6 +45,22 @@ _NAME: Final = re.compile(
 )
 _XZ: Final = b"\xfd7zXZ\x00"
 
+_BROKEN: Final = (
+    ArchiveError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What the readers of these formats are known to raise for bytes that break them."""
+
 Member = tuple[str, bytes]
 """Path inside the package, relative to the root; content."""
 
@@ -52,19 +70,39 @@ def open_package(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[
 
     `stream` can be sought. Raises InvalidInputError.
     """
+    with _broken_as_input(name):
+        package, members = _opened(stream, name)
+    return package, _guarded(members, name)
+
+
+def _opened(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]:
     start = stream.read(8)
     stream.seek(0)
+    if start == b"!<arch>\n":
+        return _deb(stream)
+    if start[:4] == rpm_file.MAGIC:
+        package, payload = rpm_file.read(stream)
+        return package, _wanted(rpm_file.members(payload, MAX_FILE_BYTES))
+    if start[:4] == b"PK\x03\x04":
+        return _zip(stream, name)
+    return _tarball(stream, name)
+
+
+@contextlib.contextmanager
+def _broken_as_input(name: str) -> Iterator[None]:
+    """Raise InvalidInputError for whatever the libraries below raise for broken bytes."""
     try:
-        if start == b"!<arch>\n":
-            return _deb(stream)
-        if start[:4] == rpm_file.MAGIC:
-            package, payload = rpm_file.read(stream)
-            return package, _wanted(rpm_file.members(payload, MAX_FILE_BYTES))
-        if start[:4] == b"PK\x03\x04":
-            return _zip(stream, name)
-        return _tarball(stream, name)
-    except (ArchiveError, lzma.LZMAError, zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise InvalidInputError(f"{name} is not a package that can be read: {error}") from error
+        yield
+    except _BROKEN as error:
+        raise InvalidInputError(
+            f"{name} is not a package that can be read: {str(error) or type(error).__name__}",
+            remedy="fetch it again; known are .deb .rpm .apk .whl .jar .tgz and tar archives",
+        ) from error
+
+
+def _guarded(members: Iterator[Member], name: str) -> Iterator[Member]:
+    with _broken_as_input(name):
+        yield from members
 
 
 def _wanted(members: Iterator[Member]) -> Iterator[Member]:
@@ -106,6 +144,8 @@ def _ar_members(stream: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
         if len(header) < 60 or header[58:] != b"`\n":
             return
         size = int(header[48:58])
+        if size < 0:
+            raise InvalidInputError("a member of the .deb has a negative size")
         yield header[:16].decode("latin-1").rstrip(" /"), (offset + 60, size)
         offset += 60 + size + size % 2
 
@@ -146,7 +186,9 @@ def _zip(stream: BinaryIO, name: str) -> tuple[LearnedPackage, Iterator[Member]]
                     version=values["version"],
                 )
                 return package, _wanted(_zip_members(archive))
-    raise InvalidInputError(f"{name} is a zip file that is neither a wheel nor a jar of Maven")
+    raise InvalidInputError(
+        f"{name} is a zip file that is neither a wheel nor a jar that names its group"
+    )
 
 
 def _zipped(archive: zipfile.ZipFile, path: str) -> bytes:
@@ -155,7 +197,11 @@ def _zipped(archive: zipfile.ZipFile, path: str) -> bytes:
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
-    for entry in archive.infolist():
+    entries = archive.infolist()
+    size = sum(entry.file_size for entry in entries)
+    if len(entries) > LIMITS.max_entries or size > LIMITS.max_unpacked_bytes:
+        raise InvalidInputError(f"the archive has {len(entries)} entries of {size} bytes: too many")
+    for entry in entries:
         if not entry.is_dir() and 0 < entry.file_size <= MAX_FILE_BYTES:
             with archive.open(entry) as member:
                 content = member.read(MAX_FILE_BYTES)

@@ -7,10 +7,11 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from seawall.core.errors import InvalidInputError
 from seawall.scan.files import examine
 from seawall.scan.files.model import Executable
-from seawall.scan.fingerprints import archives
-from seawall.scan.fingerprints.pack import LearnedFile, LearnedPackage
+from seawall.scan.fingerprints import archives, releases
+from seawall.scan.fingerprints.pack import MAX_TEXT, LearnedFile, LearnedPackage
 from seawall.scan.model import PackageType
 
 _OWN_TEXTS: Final = frozenset(
@@ -23,11 +24,15 @@ files are learned by exact keys alone, or a copied library would be called by th
 def learn(stream: BinaryIO, name: str, *, distribution: str = "") -> Iterator[LearnedFile]:
     """Yield the executables of the package in `stream`; `name` is its file name.
 
-    `distribution` (`debian-12`) is where the package comes from, since packages do not tell.
+    `distribution` (`debian-12`) is where a system package comes from; without it, what its version
+    tells.
     Raises InvalidInputError.
     """
     package, members = archives.open_package(stream, name)
-    package = msgspec.structs.replace(package, distribution=distribution)
+    if package.type.is_system:
+        told = distribution or releases.guess(package)
+        package = msgspec.structs.replace(package, distribution=told)
+    _check(package, name)
     for path, content in members:
         found = examine.examine(content, path)
         if found is not None:
@@ -43,3 +48,13 @@ def learned(package: LearnedPackage, path: str, file: Executable) -> LearnedFile
     if package.type not in _OWN_TEXTS:
         file = msgspec.structs.replace(file, sketch=None)
     return LearnedFile(package=package, path=path, file=file)
+
+
+def _check(package: LearnedPackage, name: str) -> None:
+    """Refuse names that a report could not show."""
+    texts = (package.name, package.version, package.source_name, package.source_version)
+    for text in (*texts, package.architecture, package.distribution):
+        if len(text) > MAX_TEXT or not text.isprintable():
+            raise InvalidInputError(f"{name}: a name or version in the package is no name")
+    if not package.name or not package.version:
+        raise InvalidInputError(f"{name}: the package has no name or version")

@@ -11,16 +11,20 @@ kept that fewest other products share; what many share says nothing and is left 
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
-from seawall.core.errors import InvalidInputError
+from seawall.core.errors import InvalidInputError, NotFoundError
 from seawall.core.limits import MIB
 from seawall.scan.files.model import Executable
 from seawall.scan.files.sketch import MIN_HASHES
@@ -28,12 +32,24 @@ from seawall.scan.model import PackageType
 
 FORMAT: Final = 1
 MAX_PACK_BYTES: Final = 512 * MIB
+MAX_FILES: Final = 200_000
+"""Files in a pack, and packages. Unlike its tables, they are objects in memory: some 200 bytes
+each, which a hostile pack could else have by the hundred million."""
+
+MAX_SAME: Final = 256
+"""Files under one key, and sketches with one text, that are looked at."""
+
 MAX_FEATURES: Final = 192
 """Texts kept of one file."""
 
 MAX_SHARED: Final = 3
 MAX_SHARED_PART: Final = 0.03
 """A text in more products than the larger of these (a number, a part of all) is no sign of one."""
+
+MAX_TEXT: Final = 255
+"""Characters of a name or version."""
+
+LEARN_AGAIN: Final = "learn or import it again, or remove it: seawall fingerprints --help"
 
 MAX_PLACES: Final = 8
 """Places of the version kept of one file."""
@@ -84,7 +100,7 @@ class _Sketch(msgspec.Struct, frozen=True, array_like=True):
     name: str
     total: int
     kept: int
-    places: tuple[int, ...]
+    places: Annotated[tuple[int, ...], Meta(max_length=MAX_PLACES)]
     is_library: bool
 
 
@@ -96,13 +112,14 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     name: str
-    packages: tuple[LearnedPackage, ...]
-    files: tuple[_File, ...]
-    sketches: tuple[_Sketch, ...]
-    keys: bytes
-    key_files: bytes
-    features: bytes
-    feature_sketches: bytes
+    packages: Annotated[tuple[LearnedPackage, ...], Meta(max_length=MAX_FILES)]
+    files: Annotated[tuple[_File, ...], Meta(max_length=MAX_FILES)]
+    sketches: Annotated[tuple[_Sketch, ...], Meta(max_length=MAX_FILES)]
+    keys: memoryview
+    key_files: memoryview
+    features: memoryview
+    feature_sketches: memoryview
+    """Views into the stored bytes: a pack in a mapped file takes no memory for its tables."""
 
 
 class Sketched(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,10 +156,10 @@ class Pack:
 
     def __init__(self, stored: _Stored) -> None:
         self._stored = stored
-        self._keys = _array("Q", stored.keys)
-        self._key_files = _array("I", stored.key_files)
-        self._features = _array("I", stored.features)
-        self._feature_sketches = _array("I", stored.feature_sketches)
+        self._keys = stored.keys.cast("Q")
+        self._key_files = stored.key_files.cast("I")
+        self._features = stored.features.cast("I")
+        self._feature_sketches = stored.feature_sketches.cast("I")
 
     @property
     def name(self) -> str:
@@ -157,6 +174,11 @@ class Pack:
         return len(self._stored.files)
 
     @property
+    def has_sketches(self) -> bool:
+        """Tell whether texts can be compared with it."""
+        return bool(self._stored.sketches)
+
+    @property
     def product_count(self) -> int:
         return len({package.product for package in self._stored.packages})
 
@@ -164,7 +186,8 @@ class Pack:
         """Return package and file name of every learned file with this key."""
         found = []
         place = bisect_left(self._keys, key)
-        while place < len(self._keys) and self._keys[place] == key:
+        end = min(place + MAX_SAME, len(self._keys))
+        while place < end and self._keys[place] == key:
             file = self._stored.files[self._key_files[place]]
             found.append((self._stored.packages[file.package], file.name))
             place += 1
@@ -173,8 +196,8 @@ class Pack:
     def sketches_with(self, feature: int) -> Sequence[int]:
         """Return the numbers of the sketches that hold this text."""
         start = bisect_left(self._features, feature)
-        end = start
-        while end < len(self._features) and self._features[end] == feature:
+        end, last = start, min(start + MAX_SAME, len(self._features))
+        while end < last and self._features[end] == feature:
             end += 1
         return self._feature_sketches[start:end]
 
@@ -194,14 +217,31 @@ class Pack:
         return msgspec.msgpack.encode(self._stored)
 
 
-def from_bytes(content: bytes) -> Pack:
+def open_file(path: Path) -> Pack:
+    """Map a stored pack from a file, which must not be changed in place.
+
+    Raises NotFoundError, InvalidInputError.
+    """
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise InvalidInputError(f"{path} is empty", remedy=LEARN_AGAIN)
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
+    return from_bytes(content)
+
+
+def from_bytes(content: bytes | mmap.mmap) -> Pack:
     """Read a stored pack. Raises InvalidInputError when it is damaged or of another format."""
     if len(content) > MAX_PACK_BYTES:
         raise InvalidInputError(f"the pack has more than {MAX_PACK_BYTES} bytes")
     try:
         stored = msgspec.msgpack.decode(content, type=_Stored)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"this is not a fingerprint pack: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(
+            f"this is not a fingerprint pack: {error}", remedy=LEARN_AGAIN
+        ) from error
     if stored.format != FORMAT:
         raise InvalidInputError(f"the pack has format {stored.format}, this version reads {FORMAT}")
     _check(stored)
@@ -219,7 +259,7 @@ def build(name: str, files: Iterable[LearnedFile]) -> Pack:
     keys: set[tuple[int, int]] = set()
     for each in learned:
         package = packages.setdefault(each.package, len(packages))
-        file = _File(package, each.path.rpartition("/")[2])
+        file = _File(package, _name(each.path))
         number = stored.setdefault(file, len(stored))
         keys.update((key, number) for _, key in keys_of(each.file))
     sketches, features = _sketches(learned, packages)
@@ -231,10 +271,10 @@ def build(name: str, files: Iterable[LearnedFile]) -> Pack:
             packages=tuple(packages),
             files=tuple(stored),
             sketches=tuple(sketches),
-            keys=array("Q", [key for key, _ in ordered_keys]).tobytes(),
-            key_files=array("I", [number for _, number in ordered_keys]).tobytes(),
-            features=array("I", [feature for feature, _ in features]).tobytes(),
-            feature_sketches=array("I", [number for _, number in features]).tobytes(),
+            keys=_packed("Q", [key for key, _ in ordered_keys]),
+            key_files=_packed("I", [number for _, number in ordered_keys]),
+            features=_packed("I", [feature for feature, _ in features]),
+            feature_sketches=_packed("I", [number for _, number in features]),
         )
     )
 
@@ -262,7 +302,7 @@ def _sketches(
         sketches.append(
             _Sketch(
                 packages[each.package],
-                each.path.rpartition("/")[2],
+                _name(each.path),
                 each.file.sketch.total,
                 len(chosen),
                 _places(each),
@@ -270,6 +310,12 @@ def _sketches(
             )
         )
     return sketches, sorted(features)
+
+
+def _name(path: str) -> str:
+    """Return the file's name as reports may show it."""
+    name = path.rpartition("/")[2][:MAX_TEXT]
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _places(each: LearnedFile) -> tuple[int, ...]:
@@ -309,20 +355,42 @@ def upstream_version(package: LearnedPackage) -> str:
 
 
 def _check(stored: _Stored) -> None:
-    """Hold the tables to their counts, so that no lookup leads out of them."""
-    keys, owners = len(stored.keys) // 8, _array("I", stored.key_files)
-    features, sketches = len(stored.features) // 4, _array("I", stored.feature_sketches)
+    """Hold the tables to their counts, so that no lookup leads out of them, and the texts to what
+    a report may show."""
+    keys, owners = _table("Q", stored.keys), _table("I", stored.key_files)
+    features, sketches = _table("I", stored.features), _table("I", stored.feature_sketches)
     is_sound = (
-        len(owners) == keys
-        and len(sketches) == features
-        and max(owners, default=0) < max(len(stored.files), 1)
-        and max(sketches, default=0) < max(len(stored.sketches), 1)
-        and all(file.package < len(stored.packages) for file in stored.files)
-        and all(sketch.package < len(stored.packages) for sketch in stored.sketches)
-        and all(sketch.kept > 0 for sketch in stored.sketches)
+        len(owners) == len(keys)
+        and len(sketches) == len(features)
+        and max(owners, default=-1) < len(stored.files)
+        and max(sketches, default=-1) < len(stored.sketches)
+        and all(0 <= file.package < len(stored.packages) for file in stored.files)
+        and all(0 <= sketch.package < len(stored.packages) for sketch in stored.sketches)
+        and all(sketch.kept > 0 and sketch.total > 0 for sketch in stored.sketches)
     )
     if not is_sound:
-        raise InvalidInputError("the tables of the fingerprint pack do not fit each other")
+        raise InvalidInputError(
+            "the tables of the fingerprint pack do not fit each other", remedy=LEARN_AGAIN
+        )
+    texts = [stored.name, *(each.name for each in stored.files)]
+    texts += (each.name for each in stored.sketches)
+    for package in stored.packages:
+        texts += (package.name, package.version, package.source_name, package.source_version)
+        texts += (package.architecture, package.distribution)
+        if not package.name or not package.version:
+            raise InvalidInputError("a package in the fingerprint pack has no name or version")
+    if not all(len(text) <= MAX_TEXT and text.isprintable() for text in texts):
+        raise InvalidInputError("a text in the fingerprint pack is too long or not printable")
+
+
+def _table(code: Literal["Q", "I"], content: memoryview) -> memoryview[int]:
+    if len(content) % array(code).itemsize:
+        raise InvalidInputError("a table of the fingerprint pack is cut", remedy=LEARN_AGAIN)
+    return content.cast(code)
+
+
+def _packed(code: str, numbers: list[int]) -> memoryview:
+    return memoryview(array(code, numbers).tobytes())
 
 
 def _array(code: str, content: bytes) -> array[int]:

@@ -9,6 +9,7 @@ products come too close to each other: silence is better than a wrong name.
 from __future__ import annotations
 
 import enum
+import re
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
@@ -72,18 +73,22 @@ class Library:
 
     def identify(self, file: Executable) -> tuple[Identity, ...]:
         """Return what is known about the file: itself first, then what it holds."""
-        exact = self._exact(file)
+        exact = self.exact(file)
         if exact is not None:
             return (exact,)
-        return self._by_texts(file)
+        return self.by_texts(file)
 
-    def _exact(self, file: Executable) -> Identity | None:
+    def exact(self, file: Executable) -> Identity | None:
+        """Return the package whose file this is, by hash or build id."""
         for kind, key in packs.keys_of(file):
             found = [each for pack in self._packs for each in pack.files_of(key)]
             products = {package.product for package, _ in found}
             if len(products) != 1:
                 continue
-            package, name = max(found, key=lambda each: (each[0].version, each[1]))
+            # Of several releases that hold the same file, the oldest: it knows the most holes.
+            oldest = min(_release(package) for package, _ in found)
+            held = [each for each in found if _release(each[0]) == oldest]
+            package, name = max(held, key=lambda each: (each[0].version, each[1]))
             return Identity(
                 kind=Kind(kind),
                 product=package.product,
@@ -94,7 +99,8 @@ class Library:
             )
         return None
 
-    def _by_texts(self, file: Executable) -> tuple[Identity, ...]:
+    def by_texts(self, file: Executable) -> tuple[Identity, ...]:
+        """Return what the file is or holds, by its texts; nothing without a sketch of them."""
         if file.sketch is None:
             return ()
         best: dict[str, tuple[float, float, Sketched]] = {}
@@ -156,6 +162,13 @@ def _identity(found: tuple[float, float, Sketched], sketch: Sketch, role: Role) 
         detail=detail,
         offset=offset,
     )
+
+
+def _release(package: LearnedPackage) -> tuple[str, tuple[int, ...]]:
+    """Return the distribution and its release, in the order of time."""
+    name = package.distribution.rstrip("0123456789._")
+    numbers = re.findall(r"\d{1,9}", package.distribution[len(name) :])
+    return name, tuple(map(int, numbers))
 
 
 def _version(sketched: Sketched, sketch: Sketch) -> tuple[str, int, float]:

@@ -154,6 +154,7 @@ def _component(reference: str, group: Sequence[Component]) -> Json:
             for key, value in (
                 ("architecture", first.architecture),
                 ("created-by", first.created_by),
+                ("distribution", str(first.distribution or "")),
                 ("layer", first.layer),
                 ("layer-index", str(first.layer_index)),
                 ("owned-by", first.owned_by),

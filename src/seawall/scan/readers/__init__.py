@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from seawall.core.limits import MIB
-from seawall.scan.model import Evidence, PackageType, Role
+from seawall.scan.model import Distribution, Evidence, PackageType, Role
 
 Content: TypeAlias = bytes | mmap.mmap
 """A whole file: small ones in memory, large ones (jars, databases, programs) mapped from disk."""
@@ -42,6 +42,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     inside: str = ""
     evidence: tuple[Evidence, ...] = ()
     licenses: tuple[str, ...] = ()
+    distribution: Distribution | None = None
 
 
 class Unreadable(Exception):  # noqa: N818

@@ -152,6 +152,7 @@ def _worst(report: Report) -> dict[tuple[str, str], Severity]:
 
 
 def _universe(component: Component, distribution: Distribution | None) -> str:
+    distribution = component.distribution or distribution
     if component.type.is_system and distribution is not None:
         return f"{distribution.id.capitalize()} {distribution.version_id}".strip()
     return component.type.value
