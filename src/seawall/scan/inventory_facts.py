@@ -109,7 +109,7 @@ def from_bytes(content: bytes) -> LayerFacts | None:
     """Read stored facts; None when they are of another version or damaged: walk again."""
     try:
         facts = _decoder.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return facts if facts.version == FACTS_VERSION else None
 

@@ -428,6 +428,9 @@ def test_known_facts_are_not_read_again() -> None:
 @given(st.binary(max_size=200))
 def test_damaged_or_foreign_facts_are_void(content: bytes) -> None:
     assert inventory_facts.from_bytes(content) is None
+    facts = bytearray(inventory_facts.to_bytes(inventory_facts.LayerFacts(digest="sha256:x")))
+    facts[facts.index(b"sha256")] = 0x8D
+    assert inventory_facts.from_bytes(bytes(facts)) is None
     other = inventory_facts.LayerFacts(version=999, digest="x")
     assert inventory_facts.from_bytes(inventory_facts.to_bytes(other)) is None
 

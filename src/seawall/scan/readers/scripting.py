@@ -74,7 +74,8 @@ def read_description(content: Content, path: str) -> tuple[Found, ...]:
         if colon and name.isascii() and name.replace("/", "").isalnum():
             fields.setdefault(name, value.strip())
     name, version = fields.get("Package", ""), word(fields.get("Version", ""))
-    if "Built" not in fields or fields.get("Priority") == "base" or name != path.split("/")[-2]:
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    if "Built" not in fields or fields.get("Priority") == "base" or name != folder:
         return ()
     if not _R_NAME.fullmatch(word(name)) or not _VERSION.fullmatch(version):
         raise Unreadable("it says no valid name and version")

@@ -15,6 +15,7 @@ from seawall.scan.readers import (
     javascript,
     node,
     ruby,
+    scripting,
     web_apps,
 )
 from seawall.scan.readers import all as formats
@@ -312,3 +313,10 @@ def test_a_file_of_another_trade_is_no_broken_package(path: str) -> None:
     reader = formats.TABLE.find(path)
     assert reader is not None
     assert () == tuple(reader.read(b"VjCD0100\x04\x03\xff\xfe", path))
+
+
+@pytest.mark.parametrize("folder", ["", "site-library/other/"])
+def test_a_package_of_r_is_one_in_the_folder_of_its_name(folder: str) -> None:
+    content = b"Package: ggplot2\nVersion: 3.4.1\nBuilt: R 4.2.2\n"
+    assert () == scripting.read_description(content, f"{folder}DESCRIPTION")
+    assert scripting.read_description(content, "site-library/ggplot2/DESCRIPTION")
