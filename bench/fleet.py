@@ -1,6 +1,6 @@
 """Measure how long a fleet takes to know about new advisories.
 
-    python bench/fleet.py FEEDS [--images 10000] [--packages 300] [--delta 100] [--postgresql URL]
+    python bench/fleet.py FEEDS [--images 10000] [--packages 300] [--delta 100] [--postgresql]
 
 FEEDS is a folder with `Debian-changelog`, `PyPI`, `npm`, `Maven` and `Go` as `.osv.jsonl.zst`.
 
@@ -20,6 +20,7 @@ must be the one that the fleet has.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import resource
@@ -38,7 +39,8 @@ from seawall.scan.advisories import Advisories
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.rematching import Rematching
 from seawall.scan.reports import Reports
-from seawall.store import Database, address, migrate
+from seawall.store import Database, migrate
+from seawall.testing import postgresql
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -66,23 +68,26 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--packages", type=int, default=300)
     parser.add_argument("--delta", type=int, default=100)
-    parser.add_argument("--postgresql", help="address of an empty database, instead of SQLite")
+    parser.add_argument(
+        "--postgresql", action="store_true", help="on a server of its own, instead of SQLite"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        run(options, Path(folder))
+    import_tables()
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        if options.postgresql:
+            server = stack.enter_context(postgresql.server(is_durable=True))
+            database = Database.open_server(server.address(server.create()))
+        else:
+            database = Database.open_file(Path(folder) / "fleet.sqlite")
+        stack.callback(database.close)
+        run(options, Path(folder), database)
 
 
-def run(options: argparse.Namespace, folder: Path) -> None:
+def run(options: argparse.Namespace, folder: Path, database: Database) -> None:
     lots = random.Random(SEED)
     records = {name: read(options.feeds / f"{name}.osv.jsonl.zst") for name in FEEDS}
     pool = versions_of(record for found in records.values() for record in found)
     held_back = draw_delta(records, lots, options.delta)
-    import_tables()
-    database = (
-        Database.open_server(address.parse(options.postgresql))
-        if options.postgresql
-        else Database.open_file(folder / "fleet.sqlite")
-    )
     migrate.migrate(database)
     clock = SystemClock()
     advisories, reports = Advisories(database, clock), Reports(database, clock)
@@ -115,14 +120,14 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         assert not advisories.fresh_ecosystems(refresh.generation)
         verdicts += rematching.rejudge(packages, generation=refresh.generation)
         settled += rematching.settle(lambda digests: [("fleet/app", d) for d in digests])
-        wall += time.perf_counter() - started
-        cpu += time.process_time() - begun
+        took, spent = time.perf_counter() - started, time.process_time() - begun
+        print(f"  judged again in {took:.2f} s, {spent:.2f} CPU-seconds")
+        wall, cpu = wall + took, cpu + spent
     print(f"judged again: {verdicts} verdicts changed, news for {settled} times an image")
     print(f"  {wall:.2f} s, {cpu:.2f} CPU-seconds")
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"  peak memory of all of this {rss:.0f} MiB (the fleet itself is in memory, too)")
     compare(reports, inventories, lots)
-    database.close()
 
 
 def read(path: Path) -> list[dict]:

@@ -376,6 +376,35 @@ def test_removing_kept_directories_again_and_again_stays_cheap() -> None:
     assert time.monotonic() - started < 10
 
 
+def test_refuses_to_keep_secrets_without_end() -> None:
+    token = b"glpat-Zx8Yw7Vu6Ts5Rq4Po3Nm\n"
+    files = b"".join(member(f"srv/{n}.conf", token) for n in range(3000))
+    found = scan(files + member("srv/all.conf", token * 30_000) + GOOD + END)
+    assert ["known"] == [one.name for one in found.components]
+    assert inventory_layer.MAX_SECRET_FILES == len(found.weaknesses)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"-----BEGIN PRIVATE KEY-----\n",
+        b"-----BEGIN PRIVATE KEY-----\n" + b"-" * 900,
+        b"://a:",
+        b"machine a login a ",
+        b"aws secret ",
+        b"eyJaaaaaaaaaa.",
+        b"client-key-data:",
+        b"a:$6$",
+    ],
+)
+def test_refuses_to_look_long_for_what_only_begins_like_a_secret(piece: bytes) -> None:
+    body = (piece * (MIB // len(piece)))[:MIB]
+    started = time.monotonic()
+    for name in ("srv/x", "srv/.env", "etc/shadow"):
+        scan(member(name, body) + GOOD + END)
+    assert time.monotonic() - started < 15
+
+
 def test_refuses_to_follow_links_that_make_every_path_expensive() -> None:
     far = "/".join(["a"] * 45)
     links = b"".join(link("/".join(["a"] * n) or "a", f"/{far}") for n in range(1, 40))

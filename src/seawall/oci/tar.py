@@ -22,6 +22,7 @@ from seawall.oci.sparse import Region, number
 
 BLOCK: Final = 512
 _ZEROS: Final = bytes(BLOCK)
+_CAPABILITIES_BYTES: Final = 64
 
 
 class Kind(enum.StrEnum):
@@ -52,7 +53,8 @@ _WITH_DATA: Final = frozenset({Kind.FILE, Kind.OTHER})
 class Entry:
     """One entry, valid until the next is asked for."""
 
-    __slots__ = ("_regions", "_source", "kind", "link", "mode", "name", "offset", "path", "size")
+    __slots__ = ("_regions", "_source", "capabilities", "kind", "link", "mode", "name",
+                 "offset", "path", "size")  # fmt: skip
 
     def __init__(self, name: bytes, kind: Kind, size: int, mode: int, link: bytes) -> None:
         self.name = name
@@ -63,6 +65,8 @@ class Entry:
         self.size = size
         """Bytes that `read` returns; sparse files count their holes."""
         self.mode = mode
+        self.capabilities = b""
+        """The attribute `security.capability`, if the archive has it."""
         self.link = link
         """Target of a symbolic or hard link, as written."""
         self.offset = 0
@@ -269,6 +273,7 @@ def _extend(entry: Entry, extensions: _Extensions) -> None:
     pax = extensions.pax
     entry.name = extensions.name or pax.get("path") or entry.name
     entry.link = extensions.link or pax.get("linkpath") or entry.link
+    entry.capabilities = pax.get("SCHILY.xattr.security.capability", b"")[:_CAPABILITIES_BYTES]
     if size := pax.get("size"):
         entry.size = sparse.decimal(size)
 

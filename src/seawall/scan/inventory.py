@@ -37,6 +37,7 @@ from seawall.scan.model import (
     Notice,
     NoticeKind,
     Unexplained,
+    Weakness,
 )
 
 MAX_SECONDS: Final = 1800.0
@@ -196,7 +197,18 @@ def combine(
         is_partial=is_cut or view.is_blind or not all(layer.is_complete for layer in facts),
         platform=image.platform,
         config_digest=image.digest,
-        weaknesses=misconfiguration.of_config(config, layers=[str(one.digest) for one in sources]),
+        weaknesses=_weaknesses(view, config, [str(source.digest) for source in sources]),
+    )
+
+
+def _weaknesses(view: View, config: bytes | None, layers: Sequence[str]) -> tuple[Weakness, ...]:
+    """Return what is wrong with the config, then with files in the order of their paths."""
+    return (
+        *misconfiguration.of_config(config, layers=layers),
+        *(
+            msgspec.structs.replace(one, layer=layers[at], layer_index=at)
+            for at, one in sorted(view.weaknesses(), key=_weakness_order)
+        ),
     )
 
 
@@ -212,6 +224,11 @@ class _Place:
         return msgspec.structs.replace(
             item, layer=self.digest, layer_index=self.index, created_by=self.created_by
         )
+
+
+def _weakness_order(item: tuple[int, Weakness]) -> tuple[str, int, str, int, str]:
+    at, one = item
+    return (one.path, at, one.rule, one.line, one.evidence)
 
 
 def _order(component: Component) -> tuple[str, ...]:

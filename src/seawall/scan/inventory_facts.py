@@ -16,11 +16,11 @@ from typing import Final, TypeAlias
 import msgspec
 
 from seawall.scan.files.model import Executable
-from seawall.scan.model import Distribution, Notice
+from seawall.scan.model import Distribution, Notice, Weakness
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 3
+FACTS_VERSION: Final = 4
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 
@@ -74,6 +74,21 @@ class Unread(msgspec.Struct, frozen=True, tag="unread"):
     message: str
 
 
+class Secrets(msgspec.Struct, frozen=True, array_like=True):
+    """What looks secret in one file, never shown whole."""
+
+    found: tuple[Weakness, ...]
+    sums: Sums
+
+
+class Privileged(msgspec.Struct, frozen=True, array_like=True):
+    """A program that runs with rights of others than its caller."""
+
+    mode: int
+    capabilities: bytes = b""
+    """The attribute `security.capability`, as in capabilities(7)."""
+
+
 Fact: TypeAlias = Packages | Program | System | Release | OtherDatabase | Unread
 
 
@@ -90,6 +105,8 @@ class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Whether programs that say nothing about themselves have a summary of their texts."""
     notices: tuple[Notice, ...] = ()
     files: dict[str, Fact] = {}
+    secrets: dict[str, Secrets] = {}
+    privileged: dict[str, Privileged] = {}
     links: dict[str, str] = {}
     """Symbolic links: path → target as written."""
     whiteouts: tuple[str, ...] = ()

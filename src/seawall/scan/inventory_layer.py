@@ -27,13 +27,15 @@ from seawall.oci.bounds import (
     UnsupportedArchiveError,
 )
 from seawall.oci.tar import Entry, Kind, show
-from seawall.scan import inventory_reading
+from seawall.scan import inventory_reading, secrets
 from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import (
     Fact,
     LayerFacts,
     Packages,
+    Privileged,
     Program,
+    Secrets,
     System,
     Unread,
 )
@@ -51,6 +53,10 @@ MAX_SKETCH_BYTES: Final = 24 * MIB
 HARDLINK_MAX_BYTES: Final = 32 * MIB
 """One file that a hard link needs, read in a second pass."""
 
+MAX_SECRET_FILES: Final = 1_000
+"""Files of one layer whose secrets are told."""
+
+_SET_IDS: Final = 0o6000
 _NOTHING: Final[Set[str]] = frozenset()
 _SYSTEM_FOLDERS: Final = tuple(
     f"{root}{name}/"
@@ -135,6 +141,8 @@ class _Reader:
         self._files: dict[str, Fact] = {}
         self._below: dict[str, set[str]] = {}  # directory → kept paths directly in it
         self._links: dict[str, str] = {}
+        self._secrets: dict[str, Secrets] = {}
+        self._privileged: dict[str, Privileged] = {}
         self._whiteouts: set[str] = set()
         self._opaques: set[str] = set()
         self._non_directories = array("Q")
@@ -177,6 +185,8 @@ class _Reader:
             has_sketches=self._has_sketches,
             notices=tuple(self._notices),
             files=dict(sorted(self._files.items())),
+            secrets=dict(sorted(self._secrets.items())),
+            privileged=dict(sorted(self._privileged.items())),
             links=dict(sorted(self._links.items())),
             whiteouts=tuple(sorted(self._whiteouts)),
             opaques=tuple(sorted(self._opaques)),
@@ -211,6 +221,9 @@ class _Reader:
             self._index(real)
             self._links[real] = target
             return
+        if entry.mode & _SET_IDS or entry.capabilities:
+            self._index(real)
+            self._privileged[real] = Privileged(entry.mode, entry.capabilities)
         reader = reader_of(real)
         if entry.kind is Kind.HARDLINK:
             self._link(real, entry, reader)
@@ -219,6 +232,8 @@ class _Reader:
         elif reader is None:
             if entry.kind is Kind.FILE and inventory_reading.is_program(entry):
                 self._examine(real, entry)
+            elif secrets.is_candidate(real, entry.size):
+                self._look(real, entry)
         elif entry.kind is Kind.FILE and not _is_nothing(reader, entry):
             self._add(real, inventory_reading.fact_of(entry, real, reader))
 
@@ -235,6 +250,8 @@ class _Reader:
             gone = todo.pop()
             self._links.pop(gone, None)
             self._files.pop(gone, None)
+            self._secrets.pop(gone, None)
+            self._privileged.pop(gone, None)
             self._contents.pop(gone, None)
             todo.extend(self._below.pop(gone, ()))
 
@@ -253,6 +270,14 @@ class _Reader:
         self._index(path)
         self._keep(_size(fact))
         self._files[path] = fact
+
+    def _look(self, path: str, entry: Entry) -> None:
+        """Look for secrets in a file that nothing else reads."""
+        found = inventory_reading.secrets_of(entry, path)
+        if found is not None and len(self._secrets) < MAX_SECRET_FILES:
+            self._index(path)
+            self._keep(3 * _COST * len(found.found))
+            self._secrets[path] = found
 
     def _examine(self, path: str, entry: Entry) -> None:
         """Read a program. What lies where packages put theirs is only outlined until it is known

@@ -18,7 +18,7 @@ from seawall.core.errors import LimitError
 from seawall.core.limits import MIB
 from seawall.oci.bounds import ArchiveError
 from seawall.oci.tar import Entry, show
-from seawall.scan import distribution
+from seawall.scan import distribution, secrets
 from seawall.scan.files import examine
 from seawall.scan.files.model import Format
 from seawall.scan.inventory_facts import (
@@ -27,6 +27,7 @@ from seawall.scan.inventory_facts import (
     Packages,
     Program,
     Release,
+    Secrets,
     Sums,
     System,
     Unread,
@@ -129,6 +130,13 @@ def program_of(
         except Exception as error:
             return Unread(f"its reader failed: {type(error).__name__}")
     return Program(found) if found is not None else None
+
+
+def secrets_of(entry: Entry, path: str) -> Secrets | None:
+    """Return what looks secret in a small file, if anything does. Raises ArchiveError."""
+    content = entry.read(secrets.MAX_FILE_BYTES)
+    found = secrets.find(content, f"/{path}")
+    return Secrets(found, sums_of(content)) if found else None
 
 
 def sums_of(content: Content) -> Sums:

@@ -27,7 +27,15 @@ from seawall.scan.inventory_facts import (
 from seawall.scan.inventory_owners import File, Owners
 from seawall.scan.inventory_paths import parent, resolve, resolve_parent
 from seawall.scan.inventory_programs import Recogniser
-from seawall.scan.model import Component, Distribution, Notice, NoticeKind, Unexplained
+from seawall.scan.inventory_weaknesses import Weaknesses
+from seawall.scan.model import (
+    Component,
+    Distribution,
+    Notice,
+    NoticeKind,
+    Unexplained,
+    Weakness,
+)
 from seawall.scan.path_hashes import hash_of
 from seawall.scan.readers import Found
 from seawall.scan.system import SUM_BYTES, Owned, python_record
@@ -49,6 +57,7 @@ class View:
         self._hashes: dict[str, int] = {}
         self._brought: dict[str, int] = {}  # the layer of each of `_files`
         self._since: dict[Key, int] = {}
+        self._weaknesses = Weaknesses()
         self._layers = 0
 
     def lay(self, layer: LayerFacts) -> None:
@@ -59,6 +68,7 @@ class View:
         for path in [path for path in self._links if hidden.covers(path)]:
             del self._links[path]
         lower = dict(self._links)
+        self._weaknesses.lay(layer, self._layers, lower, hidden.covers)
         links = {resolve_parent(path, lower) or path: to for path, to in layer.links.items()}
         files = {resolve_parent(path, lower) or path: fact for path, fact in layer.files.items()}
         moved = (links.keys() | files.keys()) - layer.links.keys() - layer.files.keys()
@@ -111,6 +121,12 @@ class View:
                 yield self._brought[path], _component(found, path)
             if not inventory_programs.is_explained(packages) and not is_installed:
                 yield self._brought[path], _unexplained(executable, path)
+
+    def weaknesses(self) -> Iterator[tuple[int, Weakness]]:
+        """Yield what is wrong with files themselves, each with the number of its layer."""
+        databases = [database for _, database in self._databases()]
+        owners = self._owners(databases, tuple(self._weaknesses.files()))
+        yield from self._weaknesses.found(owners.of)
 
     def owned_programs(self) -> Iterator[tuple[Executable, Found]]:
         """Yield the programs that system packages own, each with its package."""
@@ -234,14 +250,14 @@ class View:
                     found.append(path)
         return found
 
-    def _owners(self, databases: Iterable[System]) -> Owners:
+    def _owners(self, databases: Iterable[System], files: Collection[File] | None = None) -> Owners:
         since: dict[str, int] = {}
         owned: list[Owned] = []
         for fact in databases:
             owned.extend(fact.owned)
             for found in fact.found:
                 since[found.name] = max(since.get(found.name, 0), self._since[_system_key(found)])
-        return Owners(self._candidates(), owned, self._links, since)
+        return Owners(self._candidates() if files is None else files, owned, self._links, since)
 
     def _file(self, path: str, fact: Packages | Program) -> File:
         if isinstance(fact, Program):

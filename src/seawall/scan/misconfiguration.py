@@ -34,6 +34,20 @@ _SETUID_KNOWN: Final = frozenset({
 })  # fmt: skip
 """Programs that distributions ship so."""
 
+_SET_IDS: Final = stat.S_ISUID | stat.S_ISGID
+_CAPABILITIES: Final = {
+    0: "cap_chown", 1: "cap_dac_override", 2: "cap_dac_read_search", 3: "cap_fowner",
+    4: "cap_fsetid", 5: "cap_kill", 6: "cap_setgid", 7: "cap_setuid", 8: "cap_setpcap",
+    10: "cap_net_bind_service", 12: "cap_net_admin", 13: "cap_net_raw", 14: "cap_ipc_lock",
+    16: "cap_sys_module", 17: "cap_sys_rawio", 18: "cap_sys_chroot", 19: "cap_sys_ptrace",
+    21: "cap_sys_admin", 23: "cap_sys_nice", 25: "cap_sys_time", 27: "cap_mknod", 31: "cap_setfcap",
+    38: "cap_perfmon", 39: "cap_bpf",
+}  # fmt: skip
+"""By their numbers in linux/capability.h; those that are seen on files."""
+
+_GRANTS_KNOWN: Final = frozenset({"cap_net_bind_service", "cap_net_raw"})
+"""What distributions grant to `ping` and the like."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
@@ -144,28 +158,51 @@ def of_dockerfile(content: bytes, *, path: str) -> tuple[Weakness, ...]:
     return _sorted(placed)
 
 
-def of_mode(path: str, mode: int, *, is_root: bool = True) -> Weakness | None:
-    """Return what is wrong with the mode of a file (CIS 4.8); `path` is relative to the root.
+def of_mode(path: str, mode: int, capabilities: bytes = b"", *, owner: str = "") -> Weakness | None:
+    """Return what is wrong with the rights of a program (CIS 4.8); `path` is relative to the root.
 
-    Programs that distributions ship with setuid are no news and are not told.
+    `capabilities` are the file's, as in capabilities(7), `owner` the package that it is of. What
+    distributions ship so is no news and is not told.
     """
     relative = path.lstrip("/")
-    if not stat.S_IMODE(mode) & 0o111 or relative in _SETUID_KNOWN:
+    granted = _capabilities_of(capabilities)
+    is_known = relative in _SETUID_KNOWN or (not mode & _SET_IDS and granted <= _GRANTS_KNOWN)
+    if not stat.S_IMODE(mode) & 0o111 or (owner and is_known):
         return None
-    if mode & stat.S_ISUID and is_root:
-        kind, severity = "setuid", Severity.MEDIUM
+    severity = Severity.MEDIUM if owner else Severity.HIGH
+    if mode & stat.S_ISUID:
+        kind, what = "setuid", "its owner's rights (setuid, CIS 4.8)"
+    elif granted:
+        kind, what = "file-capabilities", "capabilities of its own (CIS 4.8)"
     elif mode & stat.S_ISGID:
-        kind, severity = "setgid", Severity.LOW
+        kind, what = "setgid", "its group's rights (setgid, CIS 4.8)"
+        severity = Severity.LOW
     else:
         return None
+    told = [f"mode {stat.S_IMODE(mode):04o}", ", ".join(sorted(granted))]
+    told.append(f"of {owner}" if owner else "of no package")
+    undo = "setcap -r" if kind == "file-capabilities" else f"chmod {kind[3]}-s"
     return Weakness(
         kind=WeaknessKind.CONFIGURATION,
         rule=kind,
-        title=f"a program runs with its owner's rights ({kind}, CIS 4.8)",
+        title=f"a program runs with {what}",
         severity=severity,
-        evidence=f"mode {stat.S_IMODE(mode):04o}",
-        remedy=f"RUN chmod {kind[3]}-s {path}, or run containers with no-new-privileges",
+        evidence=", ".join(filter(None, told)),
+        remedy=f"RUN {undo} /{relative}, or run containers with no-new-privileges",
         path=f"/{relative}",
+    )
+
+
+def _capabilities_of(attribute: bytes) -> frozenset[str]:
+    """Return what `security.capability` permits (linux/capability.h, revisions 1 to 3)."""
+    if len(attribute) < 12:
+        return frozenset()
+    masks = [int.from_bytes(attribute[at : at + 4], "little") for at in (4, 12)]
+    permitted = masks[0] | masks[1] << 32 if len(attribute) >= 20 else masks[0]
+    return frozenset(
+        _CAPABILITIES.get(number, f"cap_{number}")
+        for number in range(64)
+        if permitted >> number & 1
     )
 
 

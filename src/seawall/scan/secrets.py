@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import math
 import re
@@ -22,6 +23,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+import ahocorasick_rs
 
 from seawall.core.limits import KIB, MIB
 from seawall.scan.model import Weakness, WeaknessKind
@@ -127,16 +130,34 @@ def _place(hit: _Hit) -> int:
 
 
 def _hits(content: bytes, path: str) -> Iterator[_Hit]:
-    if b"PRIVATE KEY" in content:
+    anchors = _anchors_in(content)
+    if _KEY_ANCHOR in anchors:
         yield from _private_keys(content)
     for rule in _RULES:
-        if rule.anchor in content:
+        if rule.anchor in anchors:
             yield from _by_rule(rule, content)
     name = path.rpartition("/")[2]
     if name in ("config.json", ".dockercfg", ".dockerconfigjson") and b'"auth"' in content:
         yield from _by_rule(_DOCKER_AUTH, content)
+    if name in ("shadow", "shadow-") and b":$" in content:
+        yield from _by_rule(_SHADOW, content)
     if _DOTENV.search(path):
         yield from assignments(content)
+
+
+def _anchors_in(content: bytes) -> set[bytes]:
+    """Return the anchors that stand in the content; one pass for all of them."""
+    anchors, automaton = _automaton()
+    hits = automaton.find_matches_as_indexes(content, overlapping=True)
+    return {anchors[number] for number, _, _ in hits}
+
+
+@functools.cache
+def _automaton() -> tuple[list[bytes], ahocorasick_rs.BytesAhoCorasick]:
+    anchors = sorted({_KEY_ANCHOR, *(rule.anchor for rule in _RULES)})
+    return anchors, ahocorasick_rs.BytesAhoCorasick(
+        anchors, implementation=ahocorasick_rs.Implementation.DFA
+    )
 
 
 def _by_rule(rule: _Rule, content: bytes) -> Iterator[_Hit]:
@@ -170,6 +191,7 @@ def is_placeholder(secret: bytes) -> bool:
 
 # -- keys
 
+_KEY_ANCHOR: Final = b"PRIVATE KEY"
 _KEY: Final = re.compile(
     rb"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?)-----"
     rb"((?:[^-]|-(?!----)){32,20000})-----END \1-----"
@@ -272,6 +294,18 @@ def _is_login(secret: bytes) -> bool:
     return bool(user and colon and len(password) >= 4) and not is_placeholder(password)
 
 
+def _is_packed_key(secret: bytes) -> bool:
+    """Verify base64 of a private key in PEM."""
+    try:
+        return any(_private_keys(base64.b64decode(secret, validate=True)))
+    except binascii.Error:
+        return False
+
+
+def _is_hash(secret: bytes) -> bool:
+    return entropy(secret) >= 3.5
+
+
 def _is_password(secret: bytes) -> bool:
     return len(secret) >= 8 and entropy(secret) >= 2.5 and not is_placeholder(secret)
 
@@ -303,6 +337,12 @@ def _token(
 _DOCKER_AUTH: Final = _rule(
     "docker-login", "Login of a registry", b'"auth"',
     rb'"auth"\s*:\s*"([A-Za-z0-9+/=]{8,2000})"', _is_login,
+)  # fmt: skip
+
+_SHADOW: Final = _rule(
+    "password-hash", "Password of a user, hashed", b":$",
+    rb"(?m)^[a-z_][a-z0-9_-]{0,31}:(\$[a-z0-9]{1,8}\$[^:\n]{10,300}):", _is_hash,
+    severity=Severity.MEDIUM,
 )  # fmt: skip
 
 _RULES: Final = (
@@ -354,8 +394,10 @@ _RULES: Final = (
     _rule("npm-login", "Login of npm", b"_authToken",
           rb"_authToken\s{0,3}=\s{0,3}\"?([A-Za-z0-9_.=/+-]{16,500})", _random(3.3)),
     _rule("url-password", "Password in an address", b"://",
-          rb"[a-z][a-z0-9+.-]{1,20}://[A-Za-z0-9._~%-]{1,64}:([^\s\"'@/<>\\]{6,128})@[A-Za-z0-9][\w.-]{2,}",
+          rb"://[A-Za-z0-9._~%-]{1,64}:([^\s\"'@/<>\\]{6,128})@[A-Za-z0-9][\w.-]{2,}",
           _is_password, severity=Severity.MEDIUM),
+    _rule("kubernetes-key", "Key of a user of Kubernetes", b"client-key-data",
+          rb"client-key-data:\s{0,3}[\"']?([A-Za-z0-9+/]{100,8000}={0,2})", _is_packed_key),
     _rule("netrc-password", "Password for a machine", b"machine ",
           rb"machine \S{1,200}\s{1,80}login \S{1,200}\s{1,80}password (\S{4,200})", _is_password),
 )  # fmt: skip

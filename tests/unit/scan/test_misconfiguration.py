@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from seawall.core.errors import InvalidInputError, LimitError
 from seawall.scan import instructions, misconfiguration
-from seawall.scan.severity import Severity
 
 GOOD = {"User": "1000", "Healthcheck": {"Test": ["CMD", "/check"]}, "Env": ["PATH=/bin"]}
 
@@ -196,20 +195,20 @@ def test_refuses_what_is_no_dockerfile():
 
 
 @pytest.mark.parametrize(
-    ("path", "mode", "rule"),
+    ("path", "mode", "owner", "told"),
     [
-        ("opt/tool", 0o104755, "setuid"),
-        ("usr/local/bin/x", 0o102755, "setgid"),
-        ("usr/bin/passwd", 0o104755, None),
-        ("opt/tool", 0o100755, None),
-        ("opt/data", 0o104644, None),
+        ("opt/tool", 0o104755, "", ("setuid", "high")),
+        ("usr/sbin/pppd", 0o104754, "ppp", ("setuid", "medium")),
+        ("usr/local/bin/x", 0o102755, "", ("setgid", "low")),
+        ("usr/bin/passwd", 0o104755, "passwd", None),
+        ("usr/bin/passwd", 0o104755, "", ("setuid", "high")),
+        ("opt/tool", 0o100755, "", None),
+        ("opt/data", 0o104644, "", None),
     ],
 )
-def test_programs_with_the_rights_of_their_owner_are_told(path, mode, rule):
-    found = misconfiguration.of_mode(path, mode)
-    assert rule == (found.rule if found else None)
-    if found:
-        assert found.severity in (Severity.MEDIUM, Severity.LOW)
+def test_programs_with_the_rights_of_their_owner_are_told(path, mode, owner, told):
+    found = misconfiguration.of_mode(path, mode, owner=owner)
+    assert told == ((found.rule, found.severity) if found else None)
 
 
 @given(st.text(max_size=300))

@@ -64,6 +64,14 @@ TOKENS = {
     "web-token": f"{packed({'alg': 'RS256'})}.{packed({'iss': 'a', 'sub': 'b'})}.{chars(86)}",
     "npm-login": f"//registry.example/:_authToken={chars(40)}",
     "url-password": "postgresql://app:h8Kq-2vTz_m@db.internal/app",
+    "kubernetes-key": "client-key-data: "
+    + base64.b64encode(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    ).decode(),
     "netrc-password": "machine git.example login app password h8Kq2vTzm",
 }
 
