@@ -7,8 +7,8 @@ packages are updated together; packages of languages by place, since each place 
 itself.
 
 Where: the layer that brought the package, with the instruction that made it. What came with the
-lowest layer came with the base image; a newer base, or an upgrade in a layer of its own, replaces
-it. A newer package in a higher layer leaves the old bytes in the lower one, unseen by a container.
+base image (`base_image`) a newer base replaces, or an upgrade in a layer of its own. A newer
+package in a higher layer leaves the old bytes in the lower one, unseen by a container.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ _WORDS: Final[Mapping[State, str]] = {
 """Why there is no fix, in the words of whoever builds the package."""
 
 _NO_FIX: Final = _WORDS[State.PLAIN]
-
-BASE_LAYER: Final = 0
 
 _ECOSYSTEMS: Final[Mapping[PackageType, str]] = {
     PackageType.APK: "Alpine",
@@ -84,7 +82,7 @@ _SUSE: Final = ("sles", "opensuse", "suse")
 class Place(enum.StrEnum):
     """Where a change is to be made."""
 
-    BASE_IMAGE = "base-image"  # the package came with the lowest layer
+    BASE_IMAGE = "base-image"  # the package came with it
     INSTRUCTION = "instruction"  # an instruction of this image brought it
 
 
@@ -156,15 +154,21 @@ def without_fix(finding: Finding) -> str:
 
 def of_report(report: Report) -> Plan:
     """Return what to do about a report."""
-    return of_findings(report.findings, report.inventory.components, report.inventory.distribution)
+    held = report.inventory
+    return of_findings(
+        report.findings, held.components, held.distribution, base_layers=held.base_layers
+    )
 
 
 def of_findings(
     findings: Iterable[Finding],
     components: Sequence[Component] = (),
     distribution: Distribution | None = None,
+    *,
+    base_layers: int = 1,
 ) -> Plan:
-    """Return what to do about some findings; `components` tell who made the layers."""
+    """Return what to do about some findings; `components` tell who made the layers, of which the
+    lowest `base_layers` came with the base image."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     rest = []
     told = {(one.layer_index, one.purl, one.path): one for one in components}
@@ -174,7 +178,7 @@ def of_findings(
             groups.setdefault(_subject_of(finding, component), []).append(finding)
         else:
             rest.append(finding)
-    changes = [_change(groups[key], told, distribution) for key in sorted(groups)]
+    changes = [_change(groups[key], told, distribution, base_layers) for key in sorted(groups)]
     changes.sort(key=_usefulness)
     return Plan(changes=tuple(changes), rest=tuple(rest))
 
@@ -189,6 +193,7 @@ def _change(
     group: Sequence[Finding],
     told: Mapping[tuple[int, str, str], Component],
     distribution: Distribution | None,
+    base_layers: int,
 ) -> Change:
     first = min(group, key=lambda finding: (finding.layer_index, finding.name, finding.purl))
     worst_first = sorted(group, key=lambda one: (-one.severity.rank, one.id))
@@ -202,7 +207,7 @@ def _change(
         to=to,
         clears=tuple(dict.fromkeys(finding.id for finding in worst_first)),
         worst=worst_first[0].severity,
-        place=Place.BASE_IMAGE if first.layer_index == BASE_LAYER else Place.INSTRUCTION,
+        place=Place.BASE_IMAGE if first.layer_index < base_layers else Place.INSTRUCTION,
         layer=first.layer,
         layer_index=first.layer_index,
         created_by=component.created_by if component else "",

@@ -19,6 +19,7 @@ import msgspec
 
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
 from seawall.scan import (
+    base_image,
     duplicates,
     inventory_config,
     inventory_programs,
@@ -197,6 +198,7 @@ def combine(
         is_partial=is_cut or view.is_blind or not all(layer.is_complete for layer in facts),
         platform=image.platform,
         config_digest=image.digest,
+        base=base_image.of_config(config, len(sources)),
         weaknesses=_weaknesses(view, config, [str(source.digest) for source in sources]),
     )
 

@@ -168,6 +168,24 @@ class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 0
 
 
+class BaseEvidence(enum.StrEnum):
+    """What tells where the base image ends."""
+
+    HISTORY = "history"  # a CMD with layers after it
+    LOWEST_LAYER = "lowest-layer"  # nothing does: the lowest layer is taken
+
+
+class BaseImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that this one was built upon, by what the image itself claims."""
+
+    layers: int
+    """So many of the lowest layers are its own."""
+    evidence: BaseEvidence
+    name: str = ""
+    """As a label has it; empty when none does."""
+    digest: str = ""
+
+
 class WeaknessKind(enum.StrEnum):
     """What sort of weakness."""
 
@@ -211,3 +229,10 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     config_digest: str = ""
     unexplained: tuple[Unexplained, ...] = ()
     weaknesses: tuple[Weakness, ...] = ()
+    base: BaseImage | None = None
+    """None only for an image without layers, or read before this was looked for."""
+
+    @property
+    def base_layers(self) -> int:
+        """Return how many of the lowest layers came with the base image."""
+        return self.base.layers if self.base else 1

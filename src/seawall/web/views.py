@@ -175,6 +175,7 @@ class Layer:
     instruction: str  # empty when the image's history does not say
     packages: int
     findings: int
+    is_base: bool = False  # came with the image that this one is built upon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

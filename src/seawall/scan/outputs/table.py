@@ -12,7 +12,7 @@ from typing import Final
 
 from seawall.scan import advice, report_model
 from seawall.scan.advisory_model import State
-from seawall.scan.model import Unexplained, Weakness
+from seawall.scan.model import BaseEvidence, Unexplained, Weakness
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 
@@ -45,7 +45,23 @@ def lines(report: Report) -> Iterator[str]:
     yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
     yield counts(report)
+    yield from _shares(report)
     yield from _doubts(report)
+
+
+def _shares(report: Report) -> Iterator[str]:
+    """Say what came with the base image and what was put upon it, where both have layers."""
+    base, layers = report.inventory.base, len(report.inventory.layers)
+    if base is None or base.layers >= layers or not report.findings:
+        return
+    inherited = sum(one.layer_index < base.layers for one in report.findings)
+    named = f" {plain(base.name, max_chars=200)}" if base.name else ""
+    sure = "" if base.evidence is BaseEvidence.HISTORY else ", a guess: the history does not tell"
+    yield (
+        f"{inherited} came with the base image{named} ({_count(base.layers, 'layer')}{sure}),"
+        f" {len(report.findings) - inherited} with the"
+        f" {_count(layers - base.layers, 'layer')} upon it"
+    )
 
 
 def counts(report: Report) -> str:

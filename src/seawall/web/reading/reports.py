@@ -42,6 +42,7 @@ def layers(
     """Return the layers of the manifest with what the report says about each."""
     components = () if report is None else report.inventory.components
     findings = () if report is None else report.findings
+    base = report.inventory.base if report else None
     packages = collections.Counter(one.layer_index for one in components)
     holes = collections.Counter(one.layer_index for one in findings)
     return tuple(
@@ -52,6 +53,7 @@ def layers(
             instruction=instructions[index] if index < len(instructions) else "",
             packages=packages[index],
             findings=holes[index],
+            is_base=base is not None and index < base.layers < len(found),
         )
         for index, layer in enumerate(found)
     )
