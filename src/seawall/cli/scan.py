@@ -87,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pack of learned fingerprints to use beside those of the installation (more than"
         " once); not for images of this installation",
     )  # fmt: skip
+    parser.add_argument(
+        "--malware", action="store_true",
+        help="ask ClamAV about every file, where its daemon runs on this machine; not for images"
+        " of this installation",
+    )  # fmt: skip
     parser.add_argument("--platform", default="", metavar="OS/ARCH", help="of an index's images")
     parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a report")
     parser.add_argument("--again", action="store_true", help="scan anew, layers included")
@@ -181,14 +186,8 @@ def _compare(options: argparse.Namespace, settings: Settings) -> int:
 
 def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tuple[str, Report]:
     """Return the name and the report of a target, with VEX and filters of fixes applied."""
-    from seawall.core.errors import InvalidInputError
-
     if scan_targets.is_own(target, settings):
-        if options.fingerprints:
-            raise InvalidInputError(
-                f"{target} is scanned by the workers, with the fingerprints of the installation",
-                remedy="bring them in first: seawall fingerprints import FILE",
-            )
+        _refuse_for_own(target, options)
         name, report = _stored(target, options, settings)
     elif scan_targets.is_dockerfile(target):
         name, report = target, _judge(*scan_targets.of_dockerfile(Path(target)), settings)
@@ -196,6 +195,22 @@ def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tup
         with scan_targets.opened(target, options, settings) as image:
             name, report = _name(target), _scanned(image, options, settings)
     return name, _filtered(report, name, options, settings)
+
+
+def _refuse_for_own(target: str, options: argparse.Namespace) -> None:
+    """Raise InvalidInputError for what the workers of the installation would have to do."""
+    from seawall.core.errors import InvalidInputError
+
+    if options.fingerprints:
+        raise InvalidInputError(
+            f"{target} is scanned by the workers, with the fingerprints of the installation",
+            remedy="bring them in first: seawall fingerprints import FILE",
+        )
+    if options.malware:
+        raise InvalidInputError(
+            f"{target} is scanned by the workers, which do not ask ClamAV",
+            remedy="name it with its registry, or save it and scan the archive",
+        )
 
 
 def _filtered(report: Report, name: str, options: argparse.Namespace, settings: Settings) -> Report:

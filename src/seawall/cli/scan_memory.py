@@ -144,9 +144,11 @@ def key_of(
 ) -> str | None:
     """Name everything that an answer about an image depends on; `identity` names its content.
 
-    None when that is not known: a directory, other files were named, or advisories lie on a
-    database server.
+    None when that is not known: a directory, other files were named, advisories lie on a database
+    server, or ClamAV was asked.
     """
+    if options.malware:
+        return None
     asked = {key: value for key, value in vars(options).items() if key not in UNKEYED and value}
     is_known = all(isinstance(value, str | bool | int) for value in asked.values())
     advisories = _editions(settings) if is_known and identity else None

@@ -81,7 +81,32 @@ def take(
             parallel=PARALLEL,
             recognition=recognition,
         )
-    return _with_notices(found, image)
+    found = _with_notices(found, image)
+    return _with_malware(found, image) if options.malware else found
+
+
+def _with_malware(found: Inventory, image: ImageSource) -> Inventory:
+    """Add what ClamAV says about the files. Raises UnavailableError."""
+    import msgspec
+
+    from seawall.scan import malware
+
+    socket = malware.find_socket()
+    if socket is None:
+        places = " or ".join(map(str, malware.SOCKETS))
+        raise UnavailableError(
+            f"ClamAV does not answer at {places}",
+            remedy="install and start it: apt-get install clamav-daemon",
+        )
+    with progress.Bar("asking ClamAV") as bar:
+        layers = [_counted(layer, bar) for layer in image.layers]
+        told = malware.of_layers(layers, malware.Clamd(socket))
+    return msgspec.structs.replace(
+        found,
+        weaknesses=(*found.weaknesses, *told.found),
+        notices=(*found.notices, *told.notices),
+        is_partial=found.is_partial or bool(told.notices),
+    )
 
 
 def _forget(facts: LayerFacts) -> None:

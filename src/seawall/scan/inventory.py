@@ -185,21 +185,22 @@ def combine(
         unexplained=tuple(sorted(unexplained, key=lambda file: file.path)),
         distribution=release,
         notices=tuple(notices),
-        layers=tuple(
-            LayerInfo(
-                digest=str(source.digest),
-                size=source.size,
-                created_by=told,
-                files=layer.entries,
-                unpacked_bytes=layer.unpacked_bytes,
-            )
-            for source, layer, told in zip(sources, facts, created_by, strict=True)
-        ),
+        layers=tuple(map(_layer_info, sources, facts, created_by)),
         is_partial=is_cut or view.is_blind or not all(layer.is_complete for layer in facts),
         platform=image.platform,
         config_digest=image.digest,
         base=base_image.of_config(config, len(sources)),
         weaknesses=_weaknesses(view, config, [str(source.digest) for source in sources]),
+    )
+
+
+def _layer_info(source: LayerSource, facts: LayerFacts, created_by: str) -> LayerInfo:
+    return LayerInfo(
+        digest=str(source.digest),
+        size=source.size,
+        created_by=created_by,
+        files=facts.entries,
+        unpacked_bytes=facts.unpacked_bytes,
     )
 
 

@@ -145,6 +145,7 @@ class NoticeKind(enum.StrEnum):
     UNSUPPORTED_DATABASE = "unsupported-database"  # packages of a manager that is not read yet
     MISSING_LAYER = "missing-layer"  # a foreign layer whose bytes are elsewhere
     FINGERPRINTS = "fingerprints"  # a pack of learned fingerprints is broken and was not used
+    MALWARE = "malware"  # ClamAV was to be asked, and was not shown every file
     CONFIG = "config"  # the image's config does not parse or disagrees with its layers
 
 

@@ -106,9 +106,6 @@ class Rematching:
             waiting = sa.select(_sql.unsettled.c.change)
             changes = _sql.verdict_changes
             connection.execute(sa.delete(changes).where(changes.c.id.not_in(waiting)))
-            packages, held = _sql.packages, _sql.contents.c
-            is_held = sa.exists().where(held.package == packages.c.id)
-            connection.execute(sa.delete(packages).where(~is_held))  # of images that are gone
         return settled
 
     def _unsettled(self) -> list[tuple[int, Digest, list[tuple[int, int]]]]:

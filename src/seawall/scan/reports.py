@@ -263,8 +263,14 @@ class Reports:
 
     def forget(self, connection: sa.Connection, digest: Digest) -> None:
         """Drop what is known about an image that no longer exists, in the caller's transaction."""
+        c, i = _sql.contents.c, _sql.images.c
+        held = (
+            sa.select(c.package).join(_sql.images, i.id == c.image).where(i.digest == str(digest))
+        )
+        packages = list(connection.execute(held).scalars())
         for table in (_sql.reports, _sql.inventories, _sql.images):  # contents by cascade
             connection.execute(sa.delete(table).where(table.c.digest == str(digest)))
+        verdicts.drop_unheld(connection, packages)
 
     def layer_facts(self, digest: Digest, *, format: int) -> bytes | None:  # noqa: A002
         """Return what was stored about a layer in this format, or None."""
@@ -416,6 +422,7 @@ def _replace_contents(connection: sa.Connection, judgement: Judgement) -> None:
     connection.execute(sa.delete(_sql.contents).where(c.image == image))
     for batch in staging.batches(list(rows.values()), ROWS_PER_INSERT):
         connection.execute(sa.insert(_sql.contents), batch)
+    verdicts.drop_unheld(connection, sorted(stored.keys() - rows.keys()))
 
 
 def _image_number(connection: sa.Connection, digest: str, now: str) -> int:

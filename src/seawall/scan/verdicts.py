@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -216,6 +216,14 @@ def change(
             sa.insert(_sql.unsettled).from_select(["image", "change", "components"], holders)
         )
     return changed
+
+
+def drop_unheld(connection: sa.Connection, packages: Sequence[int]) -> None:
+    """Forget those of the packages that no image holds any more."""
+    p = _sql.packages.c
+    is_held = sa.exists().where(_sql.contents.c.package == p.id)
+    for batch in staging.batches(packages, IDS_PER_QUERY):
+        connection.execute(sa.delete(_sql.packages).where(p.id.in_(batch), ~is_held))
 
 
 def are_current(connection: sa.Connection) -> bool:

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from seawall import audit
 from seawall.core.actor import SYSTEM
 from seawall.core.errors import NotFoundError
 from seawall.oci.digest import Digest
-from seawall.scan import report_model
+from seawall.scan import _sql, report_model
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
@@ -189,6 +190,27 @@ def test_a_forgotten_image_leaves_nothing(reports: Reports, database: Database) 
         reports.forget(connection, IMAGE)
     assert reports.latest(IMAGE) is None
     assert set() == reports.images_with(None)
+
+
+def packages_of(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(
+            sa.select(sa.func.count()).select_from(_sql.packages)
+        ).scalar_one()
+
+
+def test_what_no_image_holds_any_more_is_forgotten(reports: Reports, database: Database) -> None:
+    reports.make(IMAGE, inventory("flask", "django"), actor=SYSTEM)
+    reports.make(OTHER, inventory("flask"), actor=SYSTEM)
+    assert 2 == packages_of(database)
+    reports.make(IMAGE, inventory("flask"), actor=SYSTEM)
+    assert 1 == packages_of(database)
+    with database.write() as connection:
+        reports.forget(connection, IMAGE)
+    assert 1 == packages_of(database)
+    with database.write() as connection:
+        reports.forget(connection, OTHER)
+    assert 0 == packages_of(database)
 
 
 def test_facts_of_a_layer_are_kept_by_format(reports: Reports) -> None:
