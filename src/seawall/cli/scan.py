@@ -228,7 +228,9 @@ def _scanned(image: ImageSource, options: argparse.Namespace, settings: Settings
     from seawall.oci.digest import Digest
 
     memory = scan_memory.of(settings)
-    found = scan_targets.take(image, memory, options, settings)
+    found = scan_targets.take(
+        image, memory, settings, fingerprints=options.fingerprints, is_anew=options.again
+    )
     return _judge(Digest.parse(image.digest), found, settings)
 
 

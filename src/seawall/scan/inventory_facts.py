@@ -20,7 +20,7 @@ from seawall.scan.model import Distribution, Notice
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 3
+FACTS_VERSION: Final = 4
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 
@@ -109,7 +109,7 @@ def from_bytes(content: bytes) -> LayerFacts | None:
     """Read stored facts; None when they are of another version or damaged: walk again."""
     try:
         facts = _decoder.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return facts if facts.version == FACTS_VERSION else None
 

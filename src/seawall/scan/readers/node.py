@@ -111,10 +111,10 @@ def _standing(
     tail = "/".join(folders[-1 - name.count("/") :])
     roots = [i for i, folder in enumerate(folders) if _ROOT.fullmatch(folder)]
     if not roots:
-        above = folders[: -1 - name.count("/")][-1:]
+        outer = folders[: -1 - name.count("/")]
         versions = {version, f"v{version}", f"{name}-{version}", f"{name}-v{version}"}
-        fits = (tail == name and above == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
-        if not _NO_PACKAGE.isdisjoint(folders):
+        fits = (tail == name and outer[-1:] == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
+        if not _NO_PACKAGE.isdisjoint(outer if fits else folders):  # @babel/template is a package
             return None, ()
         is_archive = folders[-1:] == ["package"]
         role = Role.INSTALLED if fits else Role.BUNDLED if is_archive else None
