@@ -130,13 +130,15 @@ def main_version(info: BuildInfo) -> tuple[str, str]:
 
 
 def _only_version(strings: Iterable[bytes]) -> str:
-    """Return the only version among the texts, with its suffix where they agree on that too."""
+    """Return the only version among the texts; of several spellings the one all begin with."""
     found = [match for text in strings if (match := _WHOLE.fullmatch(text))]
     numbers = {match[1] for match in found}
     if len(numbers) != 1:
         return ""
     wholes = {match[1] + (match[2] or b"") for match in found}
-    return f"v{min(wholes if len(wholes) == 1 else numbers).decode('ascii')}"
+    least = min(wholes, key=len)
+    agreed = least if all(whole.startswith(least) for whole in wholes) else numbers.pop()
+    return f"v{agreed.decode('ascii')}"
 
 
 def _inferred(source: str) -> Evidence:

@@ -91,6 +91,8 @@ def test_a_program_built_without_modules_names_its_module(package: str, module: 
         ([b"1.1.5+ds1"], "v1.1.5+ds1"),
         ([b"v1.1.5-rc.1"], "v1.1.5-rc.1"),
         ([b"1.1.5", b"v1.1.5+ds1"], "v1.1.5"),
+        ([b"1.1.5+ds1-1+deb12u1", b"1.1.5+ds1"], "v1.1.5+ds1"),
+        ([b"1.1.5-rc1", b"1.1.5-rc2"], "v1.1.5"),
         ([b"1.1.5~ds1"], "v1.1.5"),
         ([b"1.1.5", b"1.1.6"], ""),
         ([b"1.1.5 and more"], ""),
