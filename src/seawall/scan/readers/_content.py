@@ -7,7 +7,7 @@ space inside and at most `MAX_TEXT` characters, or it is not one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ MAX_LOCK_BYTES: Final = 8 * MIB
 """Of a lock file or an SBOM. JSON of nothing but empty lists takes twenty times its size in memory;
 lock files of the largest known applications have 4 MB."""
 MAX_FIELDS: Final = 100
+MAX_SMALL: Final = 16_384
+"""Bytes of a JSON value that is looked into whole."""
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""
 
@@ -196,6 +198,19 @@ def json_of(content: Content | str, shape: type[_T]) -> _T:
         raise Unreadable(f"not valid JSON: {str(error)[:MAX_DETAIL]}") from error
     except RecursionError as error:
         raise Unreadable("the JSON is nested too deeply") from error
+
+
+def small(value: msgspec.Raw) -> Any:
+    """Return a value that `json_of` left as it is written, None when it is absent or large.
+
+    What shall be a word may be ten million empty lists: those are never built.
+    """
+    if not 0 < len(memoryview(value)) <= MAX_SMALL:
+        return None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def _without_bom(content: Content) -> memoryview:
