@@ -184,7 +184,7 @@ def packages_of_toml(text: str) -> Iterator[dict[str, str]]:
         yield fields
 
 
-def json_of(content: Content | str, shape: type[_T]) -> _T:
+def json_of(content: Content | memoryview | str, shape: type[_T]) -> _T:
     """Decode JSON into `shape`; fields that it does not name are skipped, not kept.
 
     The nesting is bounded by the decoder itself. Raises Unreadable.
@@ -213,7 +213,7 @@ def small(value: msgspec.Raw) -> Any:
         return None
 
 
-def _without_bom(content: Content) -> memoryview:
+def _without_bom(content: Content | memoryview) -> memoryview:
     """Return the content in place: `Raw` fields of a large document are views of it, not copies."""
     view = memoryview(content)
     return view[len(BOM) :] if bytes(view[: len(BOM)]) == BOM else view

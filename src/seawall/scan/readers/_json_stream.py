@@ -16,8 +16,10 @@ import msgspec
 
 from seawall.scan.readers import Unreadable
 
-MAX_TOKENS: Final = 8_000_000
+MAX_TOKENS: Final = 4_000_000
 """Some seconds; a lock file of 32 MiB has two million."""
+MAX_MEMBERS: Final = 200_000
+"""Of a section; not all of them need be packages."""
 MAX_STRING: Final = 4096
 """Bytes of a string or key that is given out; a longer one is the empty string."""
 
@@ -28,6 +30,20 @@ _TOKEN: Final = re.compile(
 )
 _OPENING: Final = (b"{", b"[")
 _CLOSING: Final = (b"}", b"]")
+_ITEM_DEPTH: Final = 2
+
+
+def is_there(section: msgspec.Raw, openings: bytes = b"{") -> bool:
+    """Tell whether a section stands in the document; absent and null are the same.
+
+    Raises Unreadable when it does not begin with one of the openings.
+    """
+    start = bytes(memoryview(section)[:1])
+    if start in (b"", b"n"):
+        return False
+    if start not in openings:
+        raise Unreadable("not the expected JSON: a section is of another kind")
+    return True
 
 
 def members_of(
@@ -41,7 +57,8 @@ def members_of(
     sections: list[bool] = []  # of each object or array that is open: is it a section?
     members: list[tuple[int, Fields]] = []
     key = ""
-    for token, is_key in _tokens(section):
+    count = 0
+    for token, is_key, _ in _tokens(section):
         depth = len(sections)
         inner = members[-1] if members and members[-1][0] == depth else None
         if is_key:
@@ -54,6 +71,7 @@ def members_of(
             key = ""
         elif token in _CLOSING:
             if inner is not None:
+                count = _counted(count)
                 yield members.pop()[1]
             sections.pop()
         elif inner is not None and key in wanted:
@@ -70,7 +88,7 @@ def heads_of(section: msgspec.Raw) -> Iterator[str]:
     """
     depth = 0
     is_first = False
-    for token, is_key in _tokens(section):
+    for token, is_key, _ in _tokens(section):
         if token in _OPENING:
             depth += 1
             is_first = depth == 2 and token == b"["
@@ -82,17 +100,43 @@ def heads_of(section: msgspec.Raw) -> Iterator[str]:
             is_first = False
 
 
-def _tokens(section: msgspec.Raw) -> Iterator[tuple[bytes, bool]]:
-    """Yield tokens of valid JSON, and whether each is a key."""
+def items_of(section: msgspec.Raw) -> Iterator[memoryview]:
+    """Yield every object that is an element of an array, or a value of an object, as it stands.
+
+    Raises Unreadable when it is too much.
+    """
+    view = memoryview(section)
+    depth = start = count = 0
+    for token, is_key, at in _tokens(section) if is_there(section, b"[{") else ():
+        if depth == 1 and not is_key and token not in (b"{", *_CLOSING):
+            raise Unreadable("not the expected JSON: an entry is no object")
+        if token in _OPENING:
+            depth += 1
+            start = at if depth == _ITEM_DEPTH else start
+        elif token in _CLOSING:
+            if depth == _ITEM_DEPTH:
+                count = _counted(count)
+                yield view[start : at + 1]
+            depth -= 1
+
+
+def _counted(count: int) -> int:
+    if count >= MAX_MEMBERS:
+        raise Unreadable(f"more than {MAX_MEMBERS} entries")
+    return count + 1
+
+
+def _tokens(section: msgspec.Raw) -> Iterator[tuple[bytes, bool, int]]:
+    """Yield tokens of valid JSON, whether each is a key, and where it begins."""
     for number, match in enumerate(_TOKEN.finditer(memoryview(section))):
         if number >= MAX_TOKENS:
             raise Unreadable(f"more than {MAX_TOKENS} values")
         if match.end(1) < 0:
-            yield match[0], False
+            yield match[0], False, match.start()
         elif match.end() - match.start() <= MAX_STRING:
-            yield match[0].rstrip(b" \t\r\n:"), True
+            yield match[0].rstrip(b" \t\r\n:"), True, match.start()
         else:
-            yield b'""', True
+            yield b'""', True, match.start()
 
 
 def _text(token: bytes) -> str:

@@ -35,7 +35,7 @@ from seawall.scan.readers._content import (
     once,
     text_of,
 )
-from seawall.scan.readers._json_stream import Fields, heads_of, members_of
+from seawall.scan.readers._json_stream import Fields, heads_of, is_there, members_of
 from seawall.scan.readers.node import name_of, version_of
 
 _YARN_VERSION: Final = re.compile(r'  version:? "?([^"\s]+)"?')
@@ -65,9 +65,9 @@ class _BunLock(msgspec.Struct):
 
 def read_package_lock(content: Content, path: str) -> tuple[Found, ...]:
     lock = json_of(content, _PackageLock)
-    if _is_object(lock.packages):
+    if is_there(lock.packages):
         return once(_of_places(members_of(lock.packages, _PLACE_FIELDS)))
-    if _is_object(lock.dependencies):
+    if is_there(lock.dependencies):
         return once(_of_tree(members_of(lock.dependencies, _PLACE_FIELDS, _DEPENDENCIES)))
     return ()
 
@@ -85,12 +85,7 @@ def read_pnpm_lock(content: Content, path: str) -> tuple[Found, ...]:
 def read_bun_lock(content: Content, path: str) -> tuple[Found, ...]:
     text = _STRING_OR_COMMA.sub(lambda m: "" if m[0] == "," else m[0], text_of(content))
     lock = json_of(text, _BunLock)
-    return once(_of_bun(lock.packages)) if _is_object(lock.packages) else ()
-
-
-def _is_object(section: msgspec.Raw) -> bool:
-    """Tell an object from what else may stand there: nothing, null, or nonsense."""
-    return bytes(memoryview(section)[:1]) == b"{"
+    return once(_of_bun(lock.packages)) if is_there(lock.packages) else ()
 
 
 def _of_places(places: Iterable[Fields]) -> Iterator[Found]:

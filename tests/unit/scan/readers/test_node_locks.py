@@ -52,11 +52,18 @@ def test_a_tree_is_read_however_deep() -> None:
     assert 200 == len(found({"dependencies": tree}))
 
 
-@pytest.mark.parametrize("section", ["null", "[]", "3", '"packages"', "{}"])
-def test_a_section_that_is_no_object_names_nothing(section: str) -> None:
+@pytest.mark.parametrize("section", ["null", "{}"])
+def test_an_empty_section_names_nothing(section: str) -> None:
     content = f'{{"packages": {section}, "dependencies": {section}}}'.encode()
     assert () == node_lock.read_package_lock(content, "")
     assert () == node_lock.read_bun_lock(content, "")
+
+
+@pytest.mark.parametrize("section", ["[]", "3", '"packages"', "true"])
+def test_refuses_a_section_of_another_kind(section: str) -> None:
+    for content in (f'{{"packages": {section}}}', f'{{"dependencies": {section}}}'):
+        with pytest.raises(Unreadable):
+            node_lock.read_package_lock(content.encode(), "")
 
 
 texts = st.text(max_size=5)
@@ -85,6 +92,30 @@ def test_the_stream_gives_the_first_texts_of_lists(section: dict[str, object]) -
         if isinstance(value, list) and value and isinstance(value[0], str)
     ]
     assert expected == list(_json_stream.heads_of(raw(section)))
+
+
+objects = st.dictionaries(texts, values, max_size=3)
+
+
+@given(st.lists(objects, max_size=4) | st.dictionaries(texts, objects, max_size=4))
+def test_the_stream_gives_items_as_they_stand(section: list[object] | dict[str, object]) -> None:
+    expected = list(section.values()) if isinstance(section, dict) else section
+    assert expected == [json.loads(bytes(item)) for item in _json_stream.items_of(raw(section))]
+
+
+@pytest.mark.parametrize("section", ["3", "[3]", "[[]]", '{"a": []}', '"x"', '[{}, "x"]'])
+def test_refuses_items_that_are_no_objects(section: str) -> None:
+    with pytest.raises(Unreadable):
+        list(_json_stream.items_of(msgspec.Raw(section.encode())))
+
+
+def test_refuses_more_members_than_any_lock_file_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json_stream, "MAX_MEMBERS", 2)
+    section = msgspec.Raw(b'{"a": {}, "b": {}, "c": {}}')
+    with pytest.raises(Unreadable, match="more than 2 entries"):
+        list(_json_stream.items_of(section))
+    with pytest.raises(Unreadable, match="more than 2 entries"):
+        list(_json_stream.members_of(section, WANTED))
 
 
 def test_refuses_more_values_than_any_lock_file_has(monkeypatch: pytest.MonkeyPatch) -> None:
