@@ -32,7 +32,8 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+
+from scan_lists import Found, by_kind, listed
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 WHEELS = {
@@ -42,8 +43,6 @@ WHEELS = {
 OFFLINE = ["--offline-scan", "--skip-db-update", "--skip-java-db-update"]
 SHOWN = 40
 """Packages printed of each difference."""
-
-Found = dict[str, set[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,27 +175,6 @@ def measure(tool: Tool, out: Path, memory: Path, isolated: list[str]) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, peak)
 
 
-def read(out: Path, *, with_owned: bool) -> Found:
-    found: Found = {}
-    for component in json.loads(out.read_bytes())["components"]:
-        purl = component.get("purl", "")
-        kind = purl.removeprefix("pkg:").partition("/")[0]
-        properties = {p["name"] for p in component.get("properties", [])}
-        if not kind or (not with_owned and "seawall:owned-by" in properties):
-            continue
-        path, _, version = purl.partition("?")[0].partition("#")[0].partition("@")
-        name = unquote(path.partition("/")[2]).lower()
-        if kind in ("deb", "pypi"):
-            name = name.rpartition("/")[2]
-        if kind == "pypi":
-            name = re.sub(r"[-_.]+", "-", name)
-        version = unquote(version)
-        if epoch := re.search(r"[?&]epoch=([0-9]+)", purl):  # Trivy's spelling
-            version = f"{epoch[1]}:{version}"
-        found.setdefault(kind, set()).add((name, version))
-    return found
-
-
 def is_equal(ours: Found, theirs: Found, name: str) -> bool:
     """Print the difference of the lists."""
     print(f"\nlists of seawall and {name}:")
@@ -238,8 +216,9 @@ def main() -> None:
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
         equal = {}
         for tool in contestants:
-            ours = read(outs["seawall"], with_owned=tool.lists_owned)
-            equal[tool.name] = is_equal(ours, read(outs[tool.name], with_owned=True), tool.name)
+            ours = by_kind(listed(outs["seawall"]), with_owned=tool.lists_owned)
+            theirs = by_kind(listed(outs[tool.name]), with_owned=True)
+            equal[tool.name] = is_equal(ours, theirs, tool.name)
     ours_run = median(runs["seawall"])
     print(f"\n{'':20}{'wall s':>9}{'CPU s':>9}{'RSS MiB':>9}   against seawall (wall, CPU, RSS)")
     for tool in contestants:

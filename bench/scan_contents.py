@@ -19,7 +19,7 @@ APT = words("""
 python3 python3-pip python3-venv python3-requests python3-yaml python3-cryptography
 python3-setuptools python3-django python3-flask python3-sqlalchemy python3-lxml python3-pil
 curl git openssl nginx-light redis-server postgresql-client imagemagick vim-tiny openssh-client
-libxml2-utils sqlite3 ruby ruby-rack ruby-nokogiri nodejs npm perl ffmpeg gcc php-cli
+libxml2-utils sqlite3 ruby ruby-rack ruby-nokogiri nodejs npm perl php-cli
 liblog4j2-java libjackson2-databind-java libcommons-io-java libspring-core-java
 """)
 
@@ -47,9 +47,16 @@ lua5.4 php8.2-cli libnode108 tcl8.6 guile-3.0 ffmpeg imagemagick-6.q16 graphicsm
 poppler-utils libtiff-tools jq libxml2-utils xsltproc exim4-daemon-light dovecot-core postfix
 samba-common-bin ntpsec chrony libssl3 libcurl4 libxml2 zlib1g libexpat1 libsqlite3-0
 libpng16-16 libjpeg62-turbo libtiff6 libwebp7 libfreetype6 libgnutls30 libssh2-1 libnghttp2-14
-libpcre2-8-0 libz3-4 libgcrypt20 libarchive13 golang-go gh hugo docker.io containerd runc
+libpcre2-8-0 libz3-4 libgcrypt20 libarchive13 golang-go gh docker.io containerd runc
 prometheus restic rclone etcd-server caddy ripgrep fd-find bat hyperfine exa sd
 """)
+LARGE_JARS = tuple(
+    words("""
+rocksdbjni- hadoop-client-runtime- breeze_ spark-catalyst_ spark-core_ spark-sql_ scala-compiler-
+hive-exec-
+""")
+)
+"""Left out: a third of the bytes, and nothing that the others have not."""
 RENAMED = 7
 """Every so many copied programs get another name."""
 
@@ -95,7 +102,8 @@ def copy_jars(root: Path, scratch: Path) -> None:
     subprocess.run(["tar", "-xzf", str(archive), "-C", str(folder)], check=True)
     target = root / "opt/jars"
     target.mkdir(parents=True)
-    jars = sorted(folder.glob("*/deps/jars/*.jar"))
+    found = sorted(folder.glob("*/deps/jars/*.jar"))
+    jars = [jar for jar in found if not jar.name.startswith(LARGE_JARS)]
     for jar in jars:
         shutil.copy(jar, target / jar.name)
     (target / next(jar.name for jar in jars if "log4j-core" in jar.name)).rename(

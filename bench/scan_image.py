@@ -108,6 +108,7 @@ def step_base(root: Path, suite: str, mirror: str) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr)
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
+    _forget_downloads(root)
 
 
 def step_apt(root: Path) -> None:
@@ -116,7 +117,16 @@ def step_apt(root: Path) -> None:
     run_in(root, "apt-get", "update", "-q")
     quick = ["-o", "Dpkg::Options::=--force-unsafe-io"]
     run_in(root, "apt-get", "install", *quick, "-qy", "--no-install-recommends", *APT)
+    _forget_downloads(root)
+
+
+def _forget_downloads(root: Path) -> None:
+    """Remove what a Dockerfile removes in the same instruction."""
     run_in(root, "apt-get", "clean")
+    for cache in (root / "var/cache/apt").glob("*.bin"):
+        cache.unlink()
+    for entry in (root / "var/lib/apt/lists").iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def step_pip(root: Path) -> None:
@@ -140,7 +150,7 @@ def step_copied(root: Path, scratch: Path) -> None:
 
 
 def step_last(root: Path) -> None:
-    run_in(root, "apt-get", "purge", "-qy", "gcc")
+    run_in(root, "apt-get", "purge", "-qy", "redis-server")
     for path in ("srv/shop/node_modules/request", "opt/jars/jersey-client-2.34.jar"):
         gone = root / path
         shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
@@ -150,7 +160,6 @@ def step_last(root: Path) -> None:
     run_in(root, *pip, "--upgrade", "jinja2")
     shutil.rmtree(root / "tmp/w")
     run_in(root, "/opt/app/bin/pip", "uninstall", "-qy", "boto3")
-    shutil.rmtree(root / "var/lib/apt/lists")
 
 
 def store(blobs: Path, media_type: str, value: object) -> dict[str, object]:
@@ -173,7 +182,7 @@ def build(out: Path, suite: str, mirror: str) -> None:
             ("RUN pip install", lambda: step_pip(root)),
             ("COPY node_modules and jars", lambda: step_copied(root, Path(scratch))),
             ("COPY programs /opt/bin", lambda: copy_programs(root, Path(scratch), COPIED)),
-            ("RUN apt-get purge gcc", lambda: step_last(root)),
+            ("RUN apt-get purge redis-server", lambda: step_last(root)),
         ]
         before: dict[str, Facts] = {}
         for created_by, step in steps:

@@ -13,3 +13,4 @@ $python bench/registry.py
 $python bench/gate.py
 $python bench/trust.py
 $python bench/scan.py "$image" .cache/bench/peers # fetches Syft and Trivy as wheels, once
+$python bench/scan_differences.py "$image" .cache/bench/peers # every difference explained

@@ -243,7 +243,14 @@ def _scanned(image: ImageSource, options: argparse.Namespace, settings: Settings
     from seawall.oci.digest import Digest
 
     memory = scan_memory.of(settings)
-    found = scan_targets.take(image, memory, options, settings)
+    found = scan_targets.take(
+        image,
+        memory,
+        settings,
+        fingerprints=options.fingerprints,
+        is_anew=options.again,
+        asks_clamav=options.malware,
+    )
     return _judge(Digest.parse(image.digest), found, settings)
 
 

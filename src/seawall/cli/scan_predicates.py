@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from seawall.app import setup
-from seawall.cli import image_signatures, local
+from seawall.cli import image_signatures, local, scan_memory, scan_targets
 from seawall.cli.image_attestations import Predicate
 from seawall.cli.registry_client import RegistryClient
 from seawall.core.errors import InvalidInputError, NotFoundError, UnavailableError
@@ -21,7 +21,7 @@ from seawall.oci import media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference
-from seawall.scan import inventory, inventory_sources, outputs, vulnerability_predicate
+from seawall.scan import inventory_sources, outputs, vulnerability_predicate
 from seawall.scan.outputs import cyclonedx
 from seawall.trust.attestations import kinds, statement
 
@@ -88,7 +88,7 @@ def _local(house: House, path: Path) -> dict[Digest, Report]:
             f"there is no {path}", remedy="name an OCI layout, or an archive of docker save"
         )
     with inventory_sources.open_local(path) as opened:
-        found = inventory.take(opened.layers, opened.config)
+        found = scan_targets.take(opened, scan_memory.of(house.settings), house.settings)
         report = house.reports.judge(Digest.parse(opened.digest), found)
     return {Digest.parse(opened.digest): report}
 

@@ -58,17 +58,26 @@ def is_own(text: str, settings: Settings) -> bool:
 
 
 def take(
-    image: ImageSource, memory: Memory, options: argparse.Namespace, settings: Settings
+    image: ImageSource,
+    memory: Memory,
+    settings: Settings,
+    *,
+    fingerprints: Sequence[Path] = (),
+    is_anew: bool = False,
+    asks_clamav: bool = False,
 ) -> Inventory:
     """Take the inventory of an image, from memory where its layers are known.
+
+    `fingerprints` are files of packs to use beside those of the installation; with `is_anew` all
+    layers are read again, and with `asks_clamav` every file is shown to ClamAV.
 
     Raises NotFoundError, InvalidInputError, IntegrityError, UnavailableError …
     """
     from seawall.scan import inventory
     from seawall.scan.workers import PARALLEL, Workers
 
-    known = {} if options.again else memory.facts(image)
-    recognition = _recognition(options.fingerprints, settings)
+    known = {} if is_anew else memory.facts(image)
+    recognition = _recognition(fingerprints, settings)
     keep = memory.keep_facts if image.is_addressed else _forget
     with progress.Bar("reading layers") as bar, Workers() as workers:
         counted = tuple(_counted(layer, bar) for layer in image.layers)
@@ -82,7 +91,7 @@ def take(
             recognition=recognition,
         )
     found = _with_notices(found, image)
-    return _with_malware(found, image) if options.malware else found
+    return _with_malware(found, image) if asks_clamav else found
 
 
 def _with_malware(found: Inventory, image: ImageSource) -> Inventory:

@@ -3,15 +3,16 @@
 Two rules, and no others: a package at two places is two components, for each may be fixed alone.
 
     confirmed   a lock file or SBOM names a version whose files are in the image: the files count
-    twins       the same library twice in one folder (`jquery.js` and `jquery.min.js`), or several
-                files of one package that were copied there
+    twins       the same script twice in one folder (`jquery.js` and `jquery.min.js`), or several
+                files of one package that were copied there; what two programs of a folder hold is
+                in two places, for each of them is built anew
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seawall.scan.model import Component, Role
+from seawall.scan.model import Component, PackageType, Role
 
 
 def without(components: Iterable[Component]) -> tuple[Component, ...]:
@@ -25,7 +26,9 @@ def without(components: Iterable[Component]) -> tuple[Component, ...]:
             continue
         is_copied = item.distribution is not None
         if (item.role is Role.BUNDLED or is_copied) and not item.inside:
-            twin = (*_code(item), item.path.rpartition("/")[0], item.layer, item.owned_by)
+            is_script = item.type is PackageType.NPM
+            place = item.path.rpartition("/")[0] if is_script or is_copied else item.path
+            twin = (*_code(item), place, item.layer, item.owned_by)
             if twin in twins:
                 continue
             twins.add(twin)

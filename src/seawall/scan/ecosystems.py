@@ -35,6 +35,7 @@ _REGISTRIES: Final[Mapping[PackageType, str]] = {
     PackageType.MAVEN: "Maven",
     PackageType.NPM: "npm",
     PackageType.NUGET: "NuGet",
+    PackageType.PEAR: "Packagist",
     PackageType.PUB: "Pub",
     PackageType.PYPI: "PyPI",
     PackageType.SWIFT: "SwiftURL",
@@ -47,6 +48,9 @@ _NOBODY: Final[Mapping[PackageType, str]] = {
     PackageType.LUAROCKS: "no feed speaks about Lua rocks",
     PackageType.OTP: "no feed speaks about the applications of Erlang itself",
 }
+
+_PEAR: Final = "pear.php.net/"
+"""The channel whose packages Packagist has too, as `pear/NAME`; advisories name them so."""
 
 _NO_VERSION: Final = frozenset({"", "(devel)", "devel", "unknown", "UNKNOWN"})
 _SOURCES_NAMED: Final = frozenset(
@@ -178,6 +182,8 @@ def _flaw(component: Component) -> str:
         return "the version is not known"
     if component.type is PackageType.MAVEN and ":" not in component.name:
         return "the group of a Java archive is not known, and is never guessed"
+    if component.type is PackageType.PEAR and not component.name.startswith(_PEAR):
+        return "no feed speaks about extensions of PHP"
     return ""
 
 
@@ -204,6 +210,8 @@ def _names(
     if component.type is PackageType.GENERIC:
         return tuple((name, component.version) for name in products.names(component.name))
     own = (component.name, component.version)
+    if component.type is PackageType.PEAR:
+        own = (f"pear/{component.name.removeprefix(_PEAR).lower()}", component.version)
     source = (
         component.source_name or component.name,
         component.source_version or component.version,

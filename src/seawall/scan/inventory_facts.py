@@ -126,7 +126,7 @@ def from_bytes(content: bytes) -> LayerFacts | None:
     """Read stored facts; None when they are of another version or damaged: walk again."""
     try:
         facts = _decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return facts if facts.version == FACTS_VERSION else None
 

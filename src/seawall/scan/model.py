@@ -36,6 +36,7 @@ class PackageType(enum.StrEnum):
     NPM = "npm"
     NUGET = "nuget"
     OTP = "otp"
+    PEAR = "pear"
     PUB = "pub"
     PYPI = "pypi"
     RPM = "rpm"

@@ -55,6 +55,7 @@ def _names(component: Component, distribution: Distribution | None) -> tuple[str
             | PackageType.COMPOSER
             | PackageType.SWIFT
             | PackageType.GENERIC
+            | PackageType.PEAR
         ):
             namespace, _, last = name.rpartition("/")
             return namespace, last

@@ -13,10 +13,11 @@ PATHS = ("/a/x.js", "/a/x.min.js", "/b/x.js", "/b/package-lock.json")
 
 
 def component(
-    role: Role, path: str, *, name: str = "jquery", version: str = "1.0.0", inside: str = ""
-) -> Component:
+    role: Role, path: str, *, name: str = "jquery", version: str = "1.0.0", inside: str = "",
+    type_: PackageType = PackageType.NPM,
+) -> Component:  # fmt: skip
     return Component(
-        type=PackageType.NPM, name=name, version=version, purl="", role=role, inside=inside,
+        type=type_, name=name, version=version, purl="", role=role, inside=inside,
         path=path, layer="", layer_index=0,
     )  # fmt: skip
 
@@ -49,6 +50,14 @@ def test_two_places_are_two_components() -> None:
         component(Role.BUNDLED, "/a/b.war", inside="lib/a.jar"),
     )
     assert nested == duplicates.without(nested)
+
+
+def test_what_two_programs_of_a_folder_hold_is_in_two_places() -> None:
+    listed = tuple(
+        component(Role.BUNDLED, path, name="stdlib", type_=PackageType.GOLANG)
+        for path in ("/opt/bin/caddy", "/opt/bin/runc")
+    )
+    assert listed == duplicates.without([*listed, *listed[:1]])
 
 
 components = st.builds(

@@ -70,6 +70,7 @@ def test_a_distribution_is_asked_by_its_release(
         (PackageType.MAVEN, "g:a", "Maven"),
         (PackageType.NPM, "x", "npm"),
         (PackageType.NUGET, "x", "NuGet"),
+        (PackageType.PEAR, "pear.php.net/x", "Packagist"),
         (PackageType.PUB, "x", "Pub"),
         (PackageType.PYPI, "x", "PyPI"),
         (PackageType.GENERIC, "x", "Bitnami"),
@@ -77,6 +78,13 @@ def test_a_distribution_is_asked_by_its_release(
 )
 def test_a_language_is_asked_by_its_registry(kind: PackageType, name: str, expected: str) -> None:
     assert expected == scope(component(kind, name))[0]
+
+
+def test_a_package_of_pear_is_asked_by_its_name_in_packagist() -> None:
+    found = component(PackageType.PEAR, "pear.php.net/Archive_Tar", "1.4.3")
+    asked = ecosystems.question(found, None)
+    assert asked is not None
+    assert (("pear/archive_tar", "1.4.3"),) == asked.names
 
 
 def test_every_type_is_asked_or_has_a_reason() -> None:
@@ -91,6 +99,7 @@ def test_every_type_is_asked_or_has_a_reason() -> None:
     ("found", "distribution", "reason"),
     [
         (component(PackageType.MAVEN, "log4j-core"), None, "never guessed"),
+        (component(PackageType.PEAR, "pecl.php.net/redis"), None, "extensions of PHP"),
         (component(PackageType.GOLANG, "x", "(devel)"), None, "version is not known"),
         (component(PackageType.ALPM), Distribution(id="arch"), "Arch Linux"),
         (component(PackageType.CPAN), None, "Perl"),

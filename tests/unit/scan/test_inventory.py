@@ -435,6 +435,15 @@ def test_damaged_or_foreign_facts_are_void(content: bytes) -> None:
     assert inventory_facts.from_bytes(inventory_facts.to_bytes(other)) is None
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\x81\xa6digest\xa2\xff\xfe", b"\x81\xa5files" + b"\x81\xa1a" * 5_000, b"\x91" * 5_000],
+    ids=["not UTF-8", "deep maps", "deep lists"],
+)
+def test_facts_that_break_their_decoder_are_void(content: bytes) -> None:
+    assert inventory_facts.from_bytes(content) is None
+
+
 def test_links_are_followed_as_a_process_in_the_image_would() -> None:
     links = {"a": "b", "b": "/c/d", "c": "e", "up": "../../../e", "loop": "loop"}
     assert "e/d/x" == resolve("a/x", links)

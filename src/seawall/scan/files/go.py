@@ -30,7 +30,9 @@ _FLAG: Final = re.compile(
     r"""-X[ =]["']?([\w./%@~-]{1,300}?)\.(\w*[vV]ersion\w*|\w*[tT]ag|\w*[rR]elease)=["']?"""
     r"""v?(\d+\.\d+(?:\.\d+)*(?:[-+.~][\w.+~-]{1,64})?)(?=["'\s\\]|$)"""
 )
-_WHOLE: Final = re.compile(rb"v?(\d{1,4}\.\d{1,4}\.\d{1,6})(?:[-+~][0-9A-Za-z.+~-]*)?")
+_WHOLE: Final = re.compile(
+    rb"v?(\d{1,4}\.\d{1,4}\.\d{1,6})(?:([-+][0-9A-Za-z.+-]+)|~[0-9A-Za-z.+~-]*)?"
+)
 _HOSTS_OF_THREE: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"})
 _NAMES: Final = ("version", "gitversion", "appversion", "buildversion", "tag", "release")
 _TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z")
@@ -99,9 +101,11 @@ def module_of(package: str) -> str:
     Programs that were built without modules name their package alone.
     """
     parts = package.split("/")
-    if len(parts) < 3 or "." not in parts[0] or not all(parts):
+    if len(parts) < 2 or "." not in parts[0] or not all(parts):
         return ""
     if parts[0] in _HOSTS_OF_THREE:
+        if len(parts) < 3:
+            return ""
         count = 4 if len(parts) > 3 and re.fullmatch(r"v[2-9]\d?", parts[3]) else 3
         return "/".join(parts[:count])
     return package.partition("/cmd/")[0]
@@ -126,8 +130,15 @@ def main_version(info: BuildInfo) -> tuple[str, str]:
 
 
 def _only_version(strings: Iterable[bytes]) -> str:
-    versions = {match[1] for text in strings if (match := _WHOLE.fullmatch(text))}
-    return f"v{versions.pop().decode('ascii')}" if len(versions) == 1 else ""
+    """Return the only version among the texts; of several spellings the one all begin with."""
+    found = [match for text in strings if (match := _WHOLE.fullmatch(text))]
+    numbers = {match[1] for match in found}
+    if len(numbers) != 1:
+        return ""
+    wholes = {match[1] + (match[2] or b"") for match in found}
+    least = min(wholes, key=len)
+    agreed = least if all(whole.startswith(least) for whole in wholes) else numbers.pop()
+    return f"v{agreed.decode('ascii')}"
 
 
 def _inferred(source: str) -> Evidence:

@@ -7,7 +7,7 @@ space inside and at most `MAX_TEXT` characters, or it is not one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,10 +18,14 @@ from seawall.scan.readers import MAX_TEXT, Content, Found, Unreadable
 MAX_FOUND: Final = 50_000
 """Packages that one file may name; lock files of the largest known applications name 5,000."""
 MAX_LINES: Final = 1_000_000
+MAX_LINE: Final = MIB
+BOM: Final = b"\xef\xbb\xbf"
 MAX_LOCK_BYTES: Final = 8 * MIB
 """Of a lock file or an SBOM. JSON of nothing but empty lists takes twenty times its size in memory;
 lock files of the largest known applications have 4 MB."""
 MAX_FIELDS: Final = 100
+MAX_SMALL: Final = 16_384
+"""Bytes of a JSON value that is looked into whole."""
 MAX_DETAIL: Final = 200
 """Characters that a text of the file may take in an evidence."""
 
@@ -97,7 +101,28 @@ def lines_of(text: str) -> Iterator[str]:
     raise Unreadable(f"more than {MAX_LINES} lines")
 
 
-def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
+def lines_in(content: Content) -> Iterator[str]:
+    """Yield the lines of a large text, one after the other: the text itself is not kept.
+
+    Raises Unreadable when a line is not UTF-8 or too long, or when there are too many.
+    """
+    start = len(BOM) if content[: len(BOM)] == BOM else 0
+    for _ in range(MAX_LINES):
+        end = content.find(b"\n", start)
+        line = content[start : end if end >= 0 else None]
+        if len(line) > MAX_LINE:
+            raise Unreadable(f"a line of more than {MAX_LINE} bytes")
+        try:
+            yield line.decode("utf-8").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"not UTF-8 at byte {start + error.start}") from error
+        if end < 0:
+            return
+        start = end + 1
+    raise Unreadable(f"more than {MAX_LINES} lines")
+
+
+def blocks_of(lines: Iterable[str], section: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the blocks of one section of a lock file that a program writes in plain YAML.
 
     A block is a key indented by two, with the scalar fields that are indented by four; what is
@@ -106,7 +131,7 @@ def blocks_of(text: str, section: str) -> Iterator[tuple[str, dict[str, str]]]:
     is_inside = False
     key = ""
     fields: dict[str, str] = {}
-    for line in lines_of(text):
+    for line in lines:
         indent = len(line) - len(line.lstrip(" "))
         if indent == len(line) or line[indent] == "#":
             continue
@@ -159,12 +184,12 @@ def packages_of_toml(text: str) -> Iterator[dict[str, str]]:
         yield fields
 
 
-def json_of(content: Content | str, shape: type[_T]) -> _T:
+def json_of(content: Content | memoryview | str, shape: type[_T]) -> _T:
     """Decode JSON into `shape`; fields that it does not name are skipped, not kept.
 
     The nesting is bounded by the decoder itself. Raises Unreadable.
     """
-    body = content if isinstance(content, str) else bytes(content).removeprefix(b"\xef\xbb\xbf")
+    body = content if isinstance(content, str) else _without_bom(content)
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
@@ -173,6 +198,25 @@ def json_of(content: Content | str, shape: type[_T]) -> _T:
         raise Unreadable(f"not valid JSON: {str(error)[:MAX_DETAIL]}") from error
     except RecursionError as error:
         raise Unreadable("the JSON is nested too deeply") from error
+
+
+def small(value: msgspec.Raw) -> Any:
+    """Return a value that `json_of` left as it is written, None when it is absent or large.
+
+    What shall be a word may be ten million empty lists: those are never built.
+    """
+    if not 0 < len(memoryview(value)) <= MAX_SMALL:
+        return None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def _without_bom(content: Content | memoryview) -> memoryview:
+    """Return the content in place: `Raw` fields of a large document are views of it, not copies."""
+    view = memoryview(content)
+    return view[len(BOM) :] if bytes(view[: len(BOM)]) == BOM else view
 
 
 def _unquoted(text: str) -> str:

@@ -5,8 +5,9 @@ In this order:
     1. `pom.properties`, which Maven writes: group, artifact and version.
     2. The manifest of a Jenkins plugin, which names its group.
     3. The manifest's version with the artifact of the file name, and a group that two statements
-       agree on: `Bundle-SymbolicName` is `Implementation-Vendor-Id` and the artifact, or the name
-       belongs to a project that builds without Maven and the classes lie in that project's package.
+       agree on: `Bundle-SymbolicName` is a vendor and the artifact; or sbt's organisation stands
+       beside a title or a package of classes that fits the artifact; or the name belongs to a
+       project that builds without Maven and the classes lie in that project's package.
     4. The same without a group: the name then has no colon and no advisory of Maven is asked; the
        SHA-1 of the jar stands in the evidence for an index that knows it.
 """
@@ -109,6 +110,21 @@ _PROJECTS: Final[tuple[tuple[str, tuple[str, ...], tuple[int, int], str], ...]] 
     ("guice", ("com/google/inject/",), _ANY, "com.google.inject"),
     ("aopalliance", ("org/aopalliance/",), _ANY, "aopalliance"),
     ("jsr305", ("javax/annotation/",), _ANY, "com.google.code.findbugs"),
+    ("asm(?:-(?:analysis|commons|tree|util))?", ("org/objectweb/asm/",), (4, 99), "org.ow2.asm"),
+    ("bson|mongo-java-driver|mongodb-driver(?:-(?:async|core|legacy|reactivestreams|sync))?",
+     ("com/mongodb/", "org/bson/"), _ANY, "org.mongodb"),
+    ("annotations", ("org/jetbrains/annotations/",), (13, 99), "org.jetbrains"),
+    ("libfb303", ("com/facebook/fb303/",), (0, 0), "org.apache.thrift"),
+    ("shims", ("org/roaringbitmap/",), (0, 1), "org.roaringbitmap"),
+    ("automaton", ("dk/brics/automaton/",), (1, 1), "dk.brics.automaton"),
+    ("arpack_combined_all", ("org/netlib/",), (0, 0), "net.sourceforge.f2j"),
+    ("jodd-core", ("jodd/",), _ANY, "org.jodd"),
+    ("oro", ("org/apache/oro/",), (2, 2), "oro"),
+    ("commons-logging(?:-(?:adapters|api))?", ("org/apache/commons/logging/",), (1, 1),
+     "commons-logging"),
+    ("activation", ("javax/activation/",), (1, 1), "javax.activation"),
+    ("jdo-api", ("javax/jdo/",), (2, 3), "javax.jdo"),
+    ("jta|transaction-api", ("javax/transaction/",), (1, 1), "javax.transaction"),
 )  # fmt: skip
 _SPEAKING: Final = frozenset(
     {"implementation-version", "implementation-title", "bundle-version", "bundle-symbolicname"}
@@ -196,13 +212,35 @@ def of_manifest(
     version = _version(fields, file)
     if (found := checked("", artifact, version)) is None:
         return None
-    vendor = fields.get("implementation-vendor-id", "").strip()
-    if _COORDINATE.fullmatch(vendor):
-        scala = _SCALA.fullmatch(artifact)  # sbt writes the organisation there
-        if symbolic == f"{vendor}.{artifact}" or (scala and title == scala[1] and "." in vendor):
-            return Coordinates(vendor, artifact, version, confidence=0.9)
+    if vendor := _vendor(fields, artifact, has_folder):
+        return Coordinates(vendor, artifact, version, confidence=0.9)
     group = _group_of_project(artifact, version, has_folder)
     return Coordinates(group, artifact, version, "signature", 0.9) if group else found
+
+
+def _vendor(fields: Mapping[str, str], artifact: str, has_folder: Callable[[str], bool]) -> str:
+    """Return the group that the manifest tells twice, empty when it does not.
+
+    sbt writes the organisation three times, and the name of its module as title, which is often
+    `core`; then the package of the classes says whether the file's name is the artifact's.
+    """
+    symbolic = _symbolic(fields)
+    scala = _SCALA.fullmatch(artifact)
+    plain = scala[1] if scala else artifact
+    for field in ("implementation-vendor-id", "bundle-vendor"):
+        vendor = fields.get(field, "").strip()
+        is_group = _COORDINATE.fullmatch(vendor) and (field != "bundle-vendor" or "." in vendor)
+        if is_group and symbolic in (f"{vendor}.{artifact}", f"{vendor}.{plain}"):
+            return vendor
+    vendor = fields.get("implementation-vendor-id", "").strip()
+    if not _COORDINATE.fullmatch(vendor) or "." not in vendor:
+        return ""
+    if scala and _title(fields) == plain:
+        return vendor
+    if {fields.get("implementation-vendor"), fields.get("specification-vendor")} != {vendor}:
+        return ""
+    word = re.split(r"[-_.]", plain)[0]
+    return vendor if _title(fields) == plain or (scala and has_folder(f"{word}/")) else ""
 
 
 def of_file_name(stem: str, has_folder: Callable[[str], bool]) -> Coordinates | None:
@@ -336,8 +374,8 @@ def _version(fields: Mapping[str, str], file: tuple[str, str] | None) -> str:
     artifact, named = file or ("", "")
     implementation = fields.get("implementation-version", "").partition(" ")[0]
     if _VERSION.fullmatch(implementation):
-        if named and _plain(implementation) == _plain(named):
-            return named  # as Maven has it; the manifest may add a zero
+        if named and _plain(implementation.removesuffix("-SNAPSHOT")) == _plain(named):
+            return named  # as Maven has it; the manifest may add a zero, or be of the last commit
         return implementation if not named or _is_titled(fields, artifact) else named
     bundle = fields.get("bundle-version", "")
     if named and (not bundle or bundle.split(".")[:2] == named.split(".")[:2]):

@@ -20,6 +20,7 @@ from seawall.scan.readers._content import (
     blocks_of,
     is_application,
     json_of,
+    lines_in,
     once,
     text_of,
     word,
@@ -55,7 +56,7 @@ def read_pubspec_lock(content: Content, path: str) -> tuple[Found, ...]:
     """Read the hosted packages of a `pubspec.lock`, without those for development only."""
     return once(
         found
-        for name, fields in blocks_of(text_of(content), "packages")
+        for name, fields in blocks_of(lines_in(content), "packages")
         if fields.get("source") == "hosted" and fields.get("dependency") != "direct dev"
         for found in _found(PackageType.PUB, name if _DART.fullmatch(name) else "", fields)
     )

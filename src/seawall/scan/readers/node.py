@@ -16,14 +16,14 @@ own affair: the registry may have another package of that name.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from seawall.core.limits import MIB
 from seawall.scan.model import Evidence, PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable, _licenses
-from seawall.scan.readers._content import MANIFEST, detail, json_of, word
+from seawall.scan.readers._content import MANIFEST, detail, json_of, small, word
 from seawall.scan.readers._zip import Archive
 
 MAX_BYTES: Final = 4 * MIB
@@ -54,22 +54,24 @@ _NO_PACKAGE: Final = frozenset(
 
 
 class _Package(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    license: Any = None
-    licenses: Any = None
-    private: Any = None
+    name: msgspec.Raw = msgspec.Raw()
+    version: msgspec.Raw = msgspec.Raw()
+    license: msgspec.Raw = msgspec.Raw()
+    licenses: msgspec.Raw = msgspec.Raw()
+    private: msgspec.Raw = msgspec.Raw()
 
 
 def read_package(content: Content, path: str) -> tuple[Found, ...]:
     """Read one `package.json`; nothing when it is no package at this place."""
     package = json_of(content, _Package)
-    name, version = name_of(package.name), version_of(package.version)
+    name, version = name_of(small(package.name)), version_of(small(package.version))
     if not name or not version:
         return ()
     folders = path.split("/")[:-1]
     role, evidence = _standing(folders, name, version)
-    if role is None or (role is not Role.INSTALLED and (package.private or version == "0.0.0")):
+    if role is None or (
+        role is not Role.INSTALLED and (small(package.private) or version == "0.0.0")
+    ):
         return ()
     found = Found(
         type=PackageType.NPM,
@@ -111,10 +113,10 @@ def _standing(
     tail = "/".join(folders[-1 - name.count("/") :])
     roots = [i for i, folder in enumerate(folders) if _ROOT.fullmatch(folder)]
     if not roots:
-        above = folders[: -1 - name.count("/")][-1:]
+        outer = folders[: -1 - name.count("/")]
         versions = {version, f"v{version}", f"{name}-{version}", f"{name}-v{version}"}
-        fits = (tail == name and above == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
-        if not _NO_PACKAGE.isdisjoint(folders):
+        fits = (tail == name and outer[-1:] == ["nodejs"]) or not versions.isdisjoint(folders[-1:])
+        if not _NO_PACKAGE.isdisjoint(outer if fits else folders):  # @babel/template is a package
             return None, ()
         is_archive = folders[-1:] == ["package"]
         role = Role.INSTALLED if fits else Role.BUNDLED if is_archive else None
@@ -135,7 +137,7 @@ def _standing(
 def _licenses_of(package: _Package) -> tuple[str, ...]:
     """Read `license`, and the objects and lists of old packages."""
     found: list[object] = []
-    for value in (package.license, package.licenses):
+    for value in (small(package.license), small(package.licenses)):
         for item in value if isinstance(value, list) else [value]:
             found.append(item.get("type") if isinstance(item, dict) else item)
     return _licenses.normalise(found[:20])

@@ -8,30 +8,34 @@
 Only packages of a registry are reported: workspaces, links, folders, git and plain archives have
 no version that an advisory could mean. What a lock file marks as needed for development only is
 left out. YAML is read by lines, without anchors or aliases: none of these programs writes them.
+JSON passes by token for token (`_json_stream`), for lock files of 30 MB exist.
 Lock files inside an installed package are the package's own affair and not read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
 
 import msgspec
 
+from seawall.core.limits import MIB
 from seawall.scan.model import PackageType, Role
 from seawall.scan.readers import Content, Found, Reader, Unreadable
 from seawall.scan.readers._content import (
+    BOM,
     LOCK_FILE,
-    MAX_FOUND,
     MAX_LOCK_BYTES,
     blocks_of,
     is_application,
     json_of,
-    lines_of,
+    lines_in,
     once,
     text_of,
 )
+from seawall.scan.readers._json_stream import Fields, heads_of, is_there, members_of
 from seawall.scan.readers.node import name_of, version_of
 
 _YARN_VERSION: Final = re.compile(r'  version:? "?([^"\s]+)"?')
@@ -40,79 +44,76 @@ _YARN_RESOLUTION: Final = re.compile(r'  resolution: "?([^"\s]+)"?')
 _TARBALL: Final = re.compile(r"/((?:@[^/]+/)?[^/@]+)/-/")
 _PNPM_SLASHES: Final = re.compile(r"/((?:@[^/]+/)?[^/@]+)/([^/_(]+)(?:[_(].*)?")
 _STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\[\s\S])*+(?:"|\\?\Z)|,(?=\s*[\]}])')
+_PLACE_FIELDS: Final = frozenset({"name", "version", "resolved", "dev", "link"})
+_DEPENDENCIES: Final = "dependencies"
+_PNPM_STARTS: Final = (b"lockfileVersion:", b"#", b"---")
+_HEAD: Final = 1024
+"""Bytes within which a lock file of pnpm has begun."""
 
-
-class _Place(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    resolved: Any = None
-    dev: Any = None
-    link: Any = None
+MAX_BYTES: Final = 32 * MIB
+"""Of a lock file; one of 30 MB takes less than 150 MB of memory."""
 
 
 class _PackageLock(msgspec.Struct):
-    packages: dict[str, _Place] | None = None
-    dependencies: dict[str, Any] | None = None
+    packages: msgspec.Raw = msgspec.Raw()
+    dependencies: msgspec.Raw = msgspec.Raw()
 
 
 class _BunLock(msgspec.Struct):
-    packages: dict[str, list[Any]] = {}
+    packages: msgspec.Raw = msgspec.Raw()
 
 
 def read_package_lock(content: Content, path: str) -> tuple[Found, ...]:
     lock = json_of(content, _PackageLock)
-    if lock.packages is not None:
-        return once(_of_places(lock.packages))
-    return once(_of_tree(lock.dependencies or {}))
+    if is_there(lock.packages):
+        return once(_of_places(members_of(lock.packages, _PLACE_FIELDS)))
+    if is_there(lock.dependencies):
+        return once(_of_tree(members_of(lock.dependencies, _PLACE_FIELDS, _DEPENDENCIES)))
+    return ()
 
 
 def read_yarn_lock(content: Content, path: str) -> tuple[Found, ...]:
-    return once(_of_yarn(text_of(content)))
+    return once(_of_yarn(lines_in(content)))
 
 
 def read_pnpm_lock(content: Content, path: str) -> tuple[Found, ...]:
-    text = text_of(content)
-    if not text.lstrip().startswith(("lockfileVersion:", "#", "---")):
+    if not bytes(content[:_HEAD]).removeprefix(BOM).lstrip().startswith(_PNPM_STARTS):
         raise Unreadable("it does not begin with a lockfileVersion")
-    return once(_of_pnpm(text))
+    return once(_of_pnpm(lines_in(content)))
 
 
 def read_bun_lock(content: Content, path: str) -> tuple[Found, ...]:
     text = _STRING_OR_COMMA.sub(lambda m: "" if m[0] == "," else m[0], text_of(content))
-    return once(_of_bun(json_of(text, _BunLock)))
+    lock = json_of(text, _BunLock)
+    return once(_of_bun(lock.packages)) if is_there(lock.packages) else ()
 
 
-def _of_places(places: dict[str, _Place]) -> Iterator[Found]:
-    for place, package in places.items():
-        _, modules, installed = place.rpartition("node_modules/")
-        if not modules or package.link or package.dev:
+def _of_places(places: Iterable[Fields]) -> Iterator[Found]:
+    for package in places:
+        _, modules, installed = str(package[""]).rpartition("node_modules/")
+        if not modules or package.get("link") or package.get("dev"):
             continue
-        if isinstance(package.resolved, str) and not _is_registry(package.resolved):
+        resolved = package.get("resolved")
+        if isinstance(resolved, str) and not _is_registry(resolved):
             continue
-        yield from _found(package.name or installed, package.version)
+        yield from _found(package.get("name") or installed, package.get("version"))
 
 
-def _of_tree(dependencies: dict[str, Any]) -> Iterator[Found]:
-    todo = [dependencies]
-    for _ in range(MAX_FOUND):
-        if not todo:
-            return
-        for name, package in todo.pop().items():
-            if not isinstance(package, dict) or package.get("dev") is True:
-                continue
-            if isinstance(nested := package.get("dependencies"), dict):
-                todo.append(nested)
-            version = package.get("version")
-            if isinstance(version, str) and version.startswith("npm:"):
-                yield from _found(*_split(version.removeprefix("npm:")))
-            else:
-                yield from _found(name, version)
+def _of_tree(dependencies: Iterable[Fields]) -> Iterator[Found]:
+    for package in dependencies:
+        version = package.get("version")
+        if package.get("dev") is True:
+            continue
+        if isinstance(version, str) and version.startswith("npm:"):
+            yield from _found(*_split(version.removeprefix("npm:")))
+        else:
+            yield from _found(package[""], version)
 
 
-def _of_yarn(text: str) -> Iterator[Found]:
+def _of_yarn(lines: Iterable[str]) -> Iterator[Found]:
     """Both forms have blocks: a line of descriptors, then indented facts."""
     name = version = ""
-    for line in (*lines_of(text), "end:"):
+    for line in chain(lines, ("end:",)):
         if line and line[0] not in " #":
             yield from _found(name, version)
             name, version = _of_descriptor(line), ""
@@ -145,8 +146,8 @@ def _of_resolution(text: str) -> tuple[str, str]:
     return (name, "") if wanted.startswith(("npm:", "patch:")) else ("", "")
 
 
-def _of_pnpm(text: str) -> Iterator[Found]:
-    for key, fields in blocks_of(text, "packages"):
+def _of_pnpm(lines: Iterable[str]) -> Iterator[Found]:
+    for key, fields in blocks_of(lines, "packages"):
         if fields.get("dev") != "true":
             yield from _of_pnpm_key(key)
 
@@ -160,10 +161,9 @@ def _of_pnpm_key(key: str) -> Iterator[Found]:
         yield from _found(name, version)
 
 
-def _of_bun(lock: _BunLock) -> Iterator[Found]:
-    for entry in lock.packages.values():
-        if entry and isinstance(entry[0], str):
-            yield from _found(*_split(entry[0]))
+def _of_bun(packages: msgspec.Raw) -> Iterator[Found]:
+    for entry in heads_of(packages):
+        yield from _found(*_split(entry))
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -195,21 +195,21 @@ READERS: Final[tuple[Reader, ...]] = (
         read=read_package_lock,
         names=frozenset({"package-lock.json", "npm-shrinkwrap.json"}),
         is_wanted=is_application,
-        max_bytes=MAX_LOCK_BYTES,
+        max_bytes=MAX_BYTES,
     ),
     Reader(
         format="yarn.lock",
         read=read_yarn_lock,
         names=frozenset({"yarn.lock"}),
         is_wanted=is_application,
-        max_bytes=MAX_LOCK_BYTES,
+        max_bytes=MAX_BYTES,
     ),
     Reader(
         format="pnpm-lock.yaml",
         read=read_pnpm_lock,
         names=frozenset({"pnpm-lock.yaml"}),
         is_wanted=is_application,
-        max_bytes=MAX_LOCK_BYTES,
+        max_bytes=MAX_BYTES,
     ),
     Reader(
         format="bun.lock",

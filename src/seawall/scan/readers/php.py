@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,28 +17,30 @@ from seawall.scan.readers._content import (
     is_application,
     json_of,
     once,
+    small,
     word,
 )
+from seawall.scan.readers._json_stream import items_of
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[_.-][a-z0-9]+)*/[a-z0-9]+(?:(?:[_.]|--?)[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"v?[0-9][\w.+@-]*|dev-[\w./#+-]+|[\w.-]+-dev", re.ASCII)
 
 
 class _Package(msgspec.Struct):
-    name: Any = None
-    version: Any = None
-    license: Any = None
-    type: Any = None
+    name: msgspec.Raw = msgspec.Raw()
+    version: msgspec.Raw = msgspec.Raw()
+    license: msgspec.Raw = msgspec.Raw()
+    type: msgspec.Raw = msgspec.Raw()
 
 
 class _Packages(msgspec.Struct):
-    packages: list[_Package] = []
+    packages: msgspec.Raw = msgspec.Raw()
 
 
 def read_installed(content: Content, path: str) -> tuple[Found, ...]:
     """Read `installed.json`: a list (Composer 1) or an object (Composer 2)."""
     if bytes(content[:64]).lstrip()[:1] == b"[":
-        return once(_found(json_of(content, list[_Package]), Role.INSTALLED, DATABASE))
+        return once(_found(json_of(content, msgspec.Raw), Role.INSTALLED, DATABASE))
     return once(_found(json_of(content, _Packages).packages, Role.INSTALLED, DATABASE))
 
 
@@ -47,13 +49,15 @@ def read_lock(content: Content, path: str) -> tuple[Found, ...]:
     return once(_found(json_of(content, _Packages).packages, Role.DECLARED, LOCK_FILE))
 
 
-def _found(packages: list[_Package], role: Role, evidence: tuple[Evidence, ...]) -> Iterator[Found]:
-    for package in packages:
-        name, version = word(package.name).lower(), word(package.version)
-        if package.type == "metapackage" or not _NAME.fullmatch(name):
+def _found(packages: msgspec.Raw, role: Role, evidence: tuple[Evidence, ...]) -> Iterator[Found]:
+    for item in items_of(packages):
+        package = json_of(item, _Package)
+        name, version = word(small(package.name)).lower(), word(small(package.version))
+        if small(package.type) == "metapackage" or not _NAME.fullmatch(name):
             continue
         if _VERSION.fullmatch(version):
-            licenses = package.license if isinstance(package.license, list) else [package.license]
+            stated = small(package.license)
+            licenses = stated if isinstance(stated, list) else [stated]
             yield Found(
                 type=PackageType.COMPOSER,
                 name=name,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
@@ -29,9 +29,11 @@ from seawall.scan.readers._content import (
     json_of,
     lines_of,
     once,
+    small,
     text_of,
     word,
 )
+from seawall.scan.readers._json_stream import items_of
 
 ENDINGS: Final = (".spdx", ".spdx.json", ".cdx", ".cdx.json", ".cyclonedx.json", "bom.json")
 MAX_PURL: Final = 1_000
@@ -47,31 +49,35 @@ _TYPES: Final = {kind.value: kind for kind in PackageType if not kind.is_system}
 _NOT_STATED: Final = ("NOASSERTION", "NONE")
 
 
+_Raw: TypeAlias = msgspec.Raw
+_ABSENT: Final = msgspec.Raw()
+
+
 class _Component(msgspec.Struct):
-    purl: Any = None
-    scope: Any = None
-    licenses: Any = None
-    components: Any = None
+    purl: _Raw = _ABSENT
+    scope: _Raw = _ABSENT
+    licenses: _Raw = _ABSENT
+    components: _Raw = _ABSENT
 
 
 class _Reference(msgspec.Struct):
-    referenceType: Any = None  # noqa: N815
-    referenceLocator: Any = None  # noqa: N815
+    referenceType: _Raw = _ABSENT  # noqa: N815
+    referenceLocator: _Raw = _ABSENT  # noqa: N815
 
 
 class _Package(msgspec.Struct):
-    externalRefs: list[_Reference] = []  # noqa: N815
-    licenseConcluded: Any = None  # noqa: N815
-    licenseDeclared: Any = None  # noqa: N815
+    externalRefs: _Raw = _ABSENT  # noqa: N815
+    licenseConcluded: _Raw = _ABSENT  # noqa: N815
+    licenseDeclared: _Raw = _ABSENT  # noqa: N815
 
 
 class _Document(msgspec.Struct):
-    bomFormat: Any = None  # noqa: N815
-    components: list[_Component] = []
-    metadata: Any = None
-    spdxVersion: Any = None  # noqa: N815
-    packages: list[_Package] = []
-    creationInfo: Any = None  # noqa: N815
+    bomFormat: _Raw = _ABSENT  # noqa: N815
+    components: _Raw = _ABSENT
+    metadata: _Raw = _ABSENT
+    spdxVersion: _Raw = _ABSENT  # noqa: N815
+    packages: _Raw = _ABSENT
+    creationInfo: _Raw = _ABSENT  # noqa: N815
 
 
 def read_document(content: Content, path: str) -> tuple[Found, ...]:
@@ -83,9 +89,9 @@ def read_document(content: Content, path: str) -> tuple[Found, ...]:
     role = _role(path)
     if bytes(content[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
         document = json_of(content, _Document)
-        if document.bomFormat == "CycloneDX":
+        if small(document.bomFormat) == "CycloneDX":
             return once(_of_cyclonedx(document, role))
-        if isinstance(document.spdxVersion, str):
+        if isinstance(small(document.spdxVersion), str):
             return once(_of_spdx(document, role))
         return ()  # another JSON file of that name
     if path.endswith(".cdx"):
@@ -114,20 +120,18 @@ def _is_wanted(path: str) -> bool:
 
 
 def _of_cyclonedx(document: _Document, role: Role) -> Iterator[Found]:
-    evidence = _evidence(_tools(document.metadata))
-    todo: list[Any] = [document.components]
+    evidence = _evidence(_tools(small(document.metadata)))
+    todo = [document.components]
     for _ in range(MAX_FOUND):
         if not todo:
             return
-        try:
-            components = msgspec.convert(todo.pop(), list[_Component])
-        except (msgspec.ValidationError, RecursionError):
-            continue
-        for component in components:
-            if component.scope == "excluded":  # needed to build it, not in it
+        for item in items_of(todo.pop()):
+            component = json_of(item, _Component)
+            if small(component.scope) == "excluded":  # needed to build it, not in it
                 continue
-            yield from _found(component.purl, role, evidence, _cyclonedx_licenses(component))
-            if component.components:
+            licenses = _cyclonedx_licenses(small(component.licenses))
+            yield from _found(small(component.purl), role, evidence, licenses)
+            if len(memoryview(component.components)) > len("[{}]"):
                 todo.append(component.components)
 
 
@@ -141,9 +145,9 @@ def _tools(metadata: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _cyclonedx_licenses(component: _Component) -> tuple[str, ...]:
+def _cyclonedx_licenses(stated: object) -> tuple[str, ...]:
     found: list[object] = []
-    for item in component.licenses[:20] if isinstance(component.licenses, list) else []:
+    for item in stated[:20] if isinstance(stated, list) else []:
         if isinstance(item, dict):
             license_ = item.get("license")
             inner = license_ if isinstance(license_, dict) else {}
@@ -152,20 +156,18 @@ def _cyclonedx_licenses(component: _Component) -> tuple[str, ...]:
 
 
 def _of_spdx(document: _Document, role: Role) -> Iterator[Found]:
-    info = document.creationInfo
+    info = small(document.creationInfo)
     creators = info.get("creators") if isinstance(info, dict) else None
     first = creators[0] if isinstance(creators, list) and creators else ""
     evidence = _evidence(first if isinstance(first, str) else "")
-    for package in document.packages:
-        stated = [
-            text
-            for text in (package.licenseConcluded, package.licenseDeclared)
-            if text not in _NOT_STATED
-        ]
-        for reference in package.externalRefs:
-            if reference.referenceType == "purl":
-                locator = reference.referenceLocator
-                yield from _found(locator, role, evidence, _licenses.normalise(stated[:1]))
+    for item in items_of(document.packages):
+        package = json_of(item, _Package)
+        licenses = (small(package.licenseConcluded), small(package.licenseDeclared))
+        stated = _licenses.normalise([text for text in licenses if text not in _NOT_STATED][:1])
+        for inner in items_of(package.externalRefs):
+            reference = json_of(inner, _Reference)
+            if small(reference.referenceType) == "purl":
+                yield from _found(small(reference.referenceLocator), role, evidence, stated)
 
 
 def _of_tags(text: str, role: Role) -> Iterator[Found]:

@@ -71,6 +71,41 @@ def test_the_main_version_of_a_checkout(settings: list[str], expected: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("go.etcd.io/etcd", "go.etcd.io/etcd"),
+        ("gopkg.in/tool.v2/cmd/tool", "gopkg.in/tool.v2"),
+        ("github.com/acme/tool/v3/cmd/tool", "github.com/acme/tool/v3"),
+        ("github.com/acme", ""),
+        ("command-line-arguments", ""),
+        ("example.org//", ""),
+    ],
+)
+def test_a_program_built_without_modules_names_its_module(package: str, module: str) -> None:
+    assert module == go.module_of(package)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([b"1.1.5+ds1"], "v1.1.5+ds1"),
+        ([b"v1.1.5-rc.1"], "v1.1.5-rc.1"),
+        ([b"1.1.5", b"v1.1.5+ds1"], "v1.1.5"),
+        ([b"1.1.5+ds1-1+deb12u1", b"1.1.5+ds1"], "v1.1.5+ds1"),
+        ([b"1.1.5-rc1", b"1.1.5-rc2"], "v1.1.5"),
+        ([b"1.1.5~ds1"], "v1.1.5"),
+        ([b"1.1.5", b"1.1.6"], ""),
+        ([b"1.1.5 and more"], ""),
+    ],
+)
+def test_the_only_version_among_the_texts_is_the_main_one(
+    texts: list[bytes], expected: str
+) -> None:
+    found = go.found_in(go.BuildInfo(toolchain="", package="go.etcd.io/etcd"), texts)
+    assert [("go.etcd.io/etcd", expected)] == [(each.name, each.version) for each in found]
+
+
+@pytest.mark.parametrize(
     ("toolchain", "expected"),
     [
         ("go1.22.3", "1.22.3"),

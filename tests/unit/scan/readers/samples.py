@@ -334,6 +334,23 @@ DEPENDENCIES
             b'[{"name": "Twig/Twig", "version": "v1.44.0", "license": "BSD-3-Clause"}]',
         ),
     ),
+    "PEAR registry": (
+        (
+            "usr/local/lib/php/.registry/.channel.pecl.php.net/redis.reg",
+            b'a:9:{s:7:"attribs";a:1:{s:7:"version";s:3:"2.0";}s:4:"name";s:5:"redis";s:7:"c'
+            b'hannel";s:12:"pecl.php.net";s:7:"summary";s:21:"A "PHP" extension; \xc3\xa9";s:4:"le'
+            b'ad";a:1:{i:0;a:2:{s:4:"name";s:7:"Michael";s:6:"active";b:1;}}s:7:"version";a:'
+            b'2:{s:7:"release";s:5:"5.3.7";s:3:"api";s:5:"5.3.0";}s:7:"license";a:2:{s:7:"at'
+            b'tribs";a:1:{s:3:"uri";s:1:"x";}s:8:"_content";s:3:"PHP";}s:8:"filelist";a:1:{s'
+            b':7:"redis.c";a:1:{s:4:"role";s:3:"src";}}s:13:"_lastmodified";i:1700000000;}',
+        ),
+        (
+            "usr/local/lib/php/.registry/archive_tar.reg",
+            b'a:5:{s:4:"name";s:11:"Archive_Tar";s:7:"channel";s:12:"pear.php.net";s:7:"vers'
+            b'ion";a:1:{s:7:"release";s:5:"1.4.3";}s:7:"license";s:15:"New BSD License";s:3:'
+            b'"old";N;}',
+        ),
+    ),
     "composer.lock": (
         (
             "srv/composer.lock",

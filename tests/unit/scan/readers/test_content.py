@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.scan.readers import Unreadable, _content, _licenses
-from seawall.scan.readers._content import blocks_of, packages_of_toml
+from seawall.scan.readers._content import blocks_of, lines_in, packages_of_toml
 from unit.scan.readers.samples import SAMPLES
 
 TOML = [*SAMPLES["Cargo.lock"], *SAMPLES["Python lock file"]]
@@ -32,7 +32,7 @@ def test_toml_as_the_standard_library_reads_it(path: str, content: bytes) -> Non
 @pytest.mark.parametrize(("path", "content"), YAML, ids=[path for path, _ in YAML])
 def test_yaml_as_a_full_parser_reads_it(path: str, content: bytes) -> None:
     expected = yaml.safe_load(content)["packages"]
-    found = dict(blocks_of(content.decode(), "packages"))
+    found = dict(blocks_of(lines_in(content), "packages"))
     assert list(expected) == list(found)
     for key, fields in found.items():
         for name, value in fields.items():

@@ -57,6 +57,49 @@ def test_what_is_nested_has_its_place_and_its_own_sha1() -> None:
     assert Role.BUNDLED is nested.role
 
 
+def sbt(organisation: str, title: str, **fields: str) -> bytes:
+    return manifest(
+        Implementation_Title=title, Implementation_Version="2.0.1",
+        Implementation_Vendor=organisation, Implementation_Vendor_Id=organisation,
+        Specification_Vendor=organisation, **fields,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "folder", "name"),
+    [
+        ("algebra_2.12", sbt("org.typelevel", "core"), "algebra", "org.typelevel:algebra_2.12"),
+        ("cats-kernel_2.12", sbt("org.cats", "Cats"), "cats", "org.cats:cats-kernel_2.12"),
+        ("algebra_2.12", sbt("org.typelevel", "core"), "other", "algebra_2.12"),
+        ("algebra_2.12", sbt("Typelevel", "core"), "algebra", "algebra_2.12"),
+        ("chill-java", sbt("com.twitter", "chill-java"), "other", "com.twitter:chill-java"),
+        ("chill-java", sbt("com.twitter", "core"), "chill", "chill-java"),
+        (
+            "scala-xml_2.12",
+            manifest(
+                Bundle_SymbolicName="org.scala-lang.modules.scala-xml",
+                Bundle_Vendor="org.scala-lang.modules", Bundle_Version="2.0.1",
+            ),
+            "other",
+            "org.scala-lang.modules:scala-xml_2.12",
+        ),
+        ("bson", manifest(Bundle_Version="2.0.1"), "org/bson", "org.mongodb:bson"),
+        ("bson", manifest(Bundle_Version="2.0.1"), "org/other", "bson"),
+    ],
+)  # fmt: skip
+def test_a_group_is_one_when_two_statements_agree(
+    file: str, fields: bytes, folder: str, name: str
+) -> None:
+    found = read(f"{file}-2.0.1.jar", {MANIFEST: fields, f"{folder}/A.class": CLASS})
+    assert [f"{name}@2.0.1"] == list(found)
+
+
+def test_a_jar_named_as_a_release_is_not_its_last_commit() -> None:
+    fields = manifest(Implementation_Title="x", Implementation_Version="9.4-SNAPSHOT")
+    assert ["x@9.4"] == list(read("x-9.4.jar", {MANIFEST: fields}))
+    assert ["x@9.4-SNAPSHOT"] == list(read("x.jar", {MANIFEST: fields}))
+
+
 def test_archives_in_archives_in_archives() -> None:
     war = zipped({"WEB-INF/lib/fat.jar": fat_jar()}, nested=zipfile.ZIP_DEFLATED)
     ear = zipped({"shop.war": war})

@@ -41,6 +41,7 @@ def node_role(path: str, **fields: object) -> Role | None:
         ("app/node_modules/mongoose/examples/lodash", None),
         ("app/node_modules/terser/dist", None),
         ("usr/share/nodejs/lodash", Role.INSTALLED),
+        ("usr/share/nodejs/rimraf/test/nodejs/lodash", None),
         ("opt/lodash-v4.17.15", Role.INSTALLED),
         ("var/lib/ghost/versions/4.17.15", Role.INSTALLED),
         ("usr/lib/node_modules_20/lodash", Role.INSTALLED),
@@ -53,6 +54,12 @@ def node_role(path: str, **fields: object) -> Role | None:
 )
 def test_a_package_of_node_is_one_where_packages_are(path: str, role: Role | None) -> None:
     assert role is node_role(path)
+
+
+@pytest.mark.parametrize("name", ["@babel/template", "spec", "docs"])
+def test_a_package_of_a_distribution_may_be_named_like_a_test(name: str) -> None:
+    assert Role.INSTALLED is node_role(f"usr/share/nodejs/{name}", name=name)
+    assert node_role(f"usr/share/nodejs/terser/{name}", name=name) is None
 
 
 def test_what_is_private_inside_a_package_is_its_own_affair() -> None:

@@ -64,6 +64,12 @@ EXPECTED = {
         "composer symfony/yaml 5.4.23 installed MIT",
     ],
     "old/vendor/composer/installed.json": ["composer twig/twig 1.44.0 installed BSD-3-Clause"],
+    "usr/local/lib/php/.registry/.channel.pecl.php.net/redis.reg": [
+        "pear pecl.php.net/redis 5.3.7 installed PHP"
+    ],
+    "usr/local/lib/php/.registry/archive_tar.reg": [
+        "pear pear.php.net/Archive_Tar 1.4.3 installed BSD-3-Clause"
+    ],
     "srv/composer.lock": ["composer guzzlehttp/psr7 2.4.5 declared MIT"],
     "app/Shop.deps.json": [
         "nuget Microsoft.NETCore.App.Runtime.linux-x64 6.0.5 installed",
