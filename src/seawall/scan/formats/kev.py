@@ -15,7 +15,7 @@ import msgspec
 
 from seawall.core import strictjson
 from seawall.scan.advisory_model import Signal, SignalKind
-from seawall.scan.errors import BadRecordError
+from seawall.scan.errors import BadFeedError, BadRecordError
 from seawall.scan.formats import reading
 from seawall.scan.formats.reading import Record
 
@@ -56,10 +56,13 @@ def is_text(start: bytes) -> bool:
 
 
 def text_records(lines: Iterable[str]) -> Iterator[tuple[str, Record]]:
-    """Yield one signal for each line of the CSV."""
+    """Yield one signal for each line of the CSV. Raises BadFeedError."""
     rows = csv.DictReader(line.removeprefix("\ufeff") for line in lines)
-    for number, row in enumerate(rows, start=2):
-        yield f"line {number}", _row(row)
+    try:
+        for number, row in enumerate(rows, start=2):
+            yield f"line {number}", _row(row)
+    except csv.Error as error:
+        raise BadFeedError(f"the list of exploited holes is no CSV: {error}") from error
 
 
 def _row(row: Mapping[str | None, object]) -> Record:

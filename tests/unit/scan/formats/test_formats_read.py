@@ -513,3 +513,8 @@ def test_no_document_crashes_a_reader(value: object, garbage: bytes) -> None:
                 record()
             except BadRecordError:
                 continue
+
+
+def test_refuses_a_catalogue_that_is_no_csv(tmp_path: Path) -> None:
+    with pytest.raises((BadFeedError, BadRecordError)):
+        read(tmp_path, KEV_CSV + b"CVE-2024-1,a\rb,c\n")
