@@ -275,7 +275,7 @@ def _feeds() -> Iterator[Target]:
     yield Target(
         "feed: osv", "feed", lambda body, _: osv.parse(body), seeds=_osv_seeds(), parser=osv
     )
-    yield Target("feed: any document", "feed", _any_feed, seeds=_any_seeds())
+    yield Target("feed: any document", "feed", _any_feed, seeds=_any_seeds(), parser=feed_files)
     yield Target(
         "vex: document",
         "vex.json",

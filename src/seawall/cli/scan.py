@@ -209,7 +209,7 @@ def _refuse_for_own(target: str, options: argparse.Namespace) -> None:
     if options.malware:
         raise InvalidInputError(
             f"{target} is scanned by the workers, which do not ask ClamAV",
-            remedy="name it with its registry, or save it and scan the archive",
+            remedy="save it (docker save), and scan the archive",
         )
 
 
