@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -96,8 +94,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tokens: Tokens = Tokens()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class Home(msgspec.Struct, frozen=True, kw_only=True):
     """Places that belong to the person at the shell, not to the installation."""
 
     keys: Path
@@ -110,8 +107,7 @@ class Home:
     """The PKCS#11 module of this person's tokens; goes before the installation's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is set; each part is given only its slice."""
 
     state: Path
@@ -245,6 +241,8 @@ def _read_options(path: Path) -> Options:
         return Options()
     if len(content) > SETTINGS_MAX_BYTES:
         raise InvalidInputError(f"{path} is larger than {SETTINGS_MAX_BYTES} bytes")
+    import tomllib
+
     try:
         options = msgspec.convert(tomllib.loads(content.decode()), Options)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

@@ -14,8 +14,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import seawall
 from seawall.core.errors import InvalidInputError, SeawallError
@@ -33,8 +32,7 @@ STAYING: Final = frozenset({"up", "serve"})
 """Commands that stay, and collect as Python does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(NamedTuple):
     """A subcommand: its module in `seawall.cli` has `add_arguments(parser)` and `run(…)`."""
 
     name: str

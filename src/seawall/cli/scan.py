@@ -352,7 +352,7 @@ def _write(document: bytes, options: argparse.Namespace) -> None:
     elif path.exists() and not path.is_file():
         path.write_bytes(document)  # a pipe, or /dev/stdout
     else:
-        files.write_public(path, document)
+        files.write_output(path, document)
 
 
 def _is_at_least(finding: Finding, least: str) -> bool:

@@ -21,7 +21,6 @@ import datetime as dt
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +178,8 @@ def _editions(settings: Settings) -> list[list[object]] | None:
         return None
     if not settings.database.exists():
         return []
+    import sqlite3
+
     try:
         where = f"file:{quote(str(settings.database))}?mode=ro"
         with contextlib.closing(sqlite3.connect(where, uri=True)) as connection:

@@ -16,11 +16,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
 
 from seawall.cli import progress
 from seawall.core import limits
@@ -96,8 +97,6 @@ def take(
 
 def _with_malware(found: Inventory, image: ImageSource) -> Inventory:
     """Add what ClamAV says about the files. Raises UnavailableError."""
-    import msgspec
-
     from seawall.scan import malware
 
     socket = malware.find_socket()
@@ -215,6 +214,8 @@ def _of_path(path: Path, platform: str) -> ImageSource:
 
 @contextlib.contextmanager
 def _of_engine(name: str, settings: Settings) -> Iterator[ImageSource]:
+    import tempfile
+
     from seawall.scan import inventory_sources
 
     engine = _engine(settings)
@@ -251,11 +252,13 @@ def _engine(settings: Settings) -> Docker:
 def _of_registry(
     text: str, options: argparse.Namespace, settings: Settings
 ) -> Iterator[ImageSource]:
+    import tempfile
+
     from seawall.cli import _registry_options
     from seawall.oci import manifests
     from seawall.oci.manifests import Index, Manifest
-    from seawall.scan import inventory_config, inventory_layouts
-    from seawall.scan.image_source import ImageSource
+    from seawall.scan import inventory_layouts
+    from seawall.scan.image_source import CONFIG_MAX_BYTES, ImageSource
 
     reference = _registry_options.parse_reference(text)
     with (
@@ -278,7 +281,7 @@ def _of_registry(
             name=text,
             layers=tuple(_layers(client, reference.repository, parsed, Path(folder))),
             config=client.get_blob(
-                reference.repository, parsed.config.digest, max_bytes=inventory_config.MAX_BYTES
+                reference.repository, parsed.config.digest, max_bytes=CONFIG_MAX_BYTES
             ),
             close=lambda: None,
         )
@@ -360,12 +363,10 @@ def _counted(layer: LayerSource, bar: progress.Bar) -> LayerSource:
         stream = _Counted(layer.open(), layer.size, bar)
         return io.BufferedReader(stream, limits.MIB)
 
-    return replace(layer, open=open_counted) if bar.is_shown else layer
+    return msgspec.structs.replace(layer, open=open_counted) if bar.is_shown else layer
 
 
 def _with_notices(found: Inventory, image: ImageSource) -> Inventory:
-    import msgspec
-
     if not image.notices:
         return found
     return msgspec.structs.replace(found, notices=(*found.notices, *image.notices), is_partial=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -33,6 +32,11 @@ def write_public(path: Path, content: bytes) -> None:
     temporary = _write_beside(path, content, 0o644)
     temporary.replace(path)
     _sync_folder(path.parent)
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Replace a file that can be made again, readable by all; it may be lost in a power cut."""
+    _write_beside(path, content, 0o644, is_durable=False).replace(path)
 
 
 def read_private(path: Path) -> bytes:
@@ -73,16 +77,17 @@ def read_or_create_private(path: Path, make: Callable[[], bytes]) -> bytes:
     return read_private(path)
 
 
-def _write_beside(path: Path, content: bytes, mode: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+def _write_beside(path: Path, content: bytes, mode: int, *, is_durable: bool = True) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
             file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+            if is_durable:
+                file.flush()
+                os.fsync(descriptor)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

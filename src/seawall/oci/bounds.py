@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from seawall.core.errors import InvalidInputError, LimitError, SeawallError
 from seawall.core.limits import GIB, MIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one archive may cost. Real layers of many gigabytes fit; bombs do not."""
 
     max_entries: int = 2_000_000

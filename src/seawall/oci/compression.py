@@ -5,7 +5,8 @@ and xz, which old engines also unpack, are refused by name rather than misread.
 
 Rules learned from isal and zlib alike: a truncated stream raises nothing, so `eof` is checked at
 the end; a gzip file may have many members (eStargz, pigz), so `unused_data` is looped over; every
-error of the codec becomes a MalformedArchiveError.
+error of the codec becomes a MalformedArchiveError. A codec is loaded by the first stream that needs
+it: a known image needs none.
 """
 
 from __future__ import annotations
@@ -14,14 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from isal import isal_zlib
-
 from seawall.oci.bounds import Budget, MalformedArchiveError, UnsupportedArchiveError
-
-if TYPE_CHECKING or sys.version_info < (3, 14):
-    from backports import zstd
-else:
-    from compression import zstd
 
 PACKED_CHUNK: Final = 128 * 1024
 UNPACKED_CHUNK: Final = 1024 * 1024
@@ -30,7 +24,6 @@ UNPACKED_CHUNK: Final = 1024 * 1024
 ZSTD_WINDOW_LOG_MAX: Final = 27
 """128 MiB, the bound of the zstd program: a frame that wants more memory is refused."""
 
-_IsalError: Final = cast("type[Exception]", isal_zlib.IsalError)  # its stub says an instance
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _REFUSED: Final = ((b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
@@ -75,13 +68,16 @@ def _plain(data: bytes, stream: BinaryIO, budget: Budget) -> Iterator[bytes]:
 
 
 def _gunzip(data: bytes, stream: BinaryIO, budget: Budget) -> Iterator[bytes]:
+    from isal import isal_zlib
+
+    codec_error = cast("type[Exception]", isal_zlib.IsalError)  # its stub says an instance
     while data:
         budget.count_member()
         engine = isal_zlib.decompressobj(31)  # gzip header and trailer, checksum verified
         while not engine.eof:
             try:
                 chunk = engine.decompress(data, UNPACKED_CHUNK)
-            except (_IsalError, ValueError) as error:
+            except (codec_error, ValueError) as error:
                 raise MalformedArchiveError(f"gzip: {error}") from error
             data = engine.unconsumed_tail
             yield chunk
@@ -106,6 +102,11 @@ def _next_member(data: bytes, stream: BinaryIO, budget: Budget) -> bytes:
 
 
 def _unzstd(data: bytes, stream: BinaryIO, budget: Budget) -> Iterator[bytes]:
+    if TYPE_CHECKING or sys.version_info < (3, 14):
+        from backports import zstd
+    else:
+        from compression import zstd
+
     options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG_MAX}
     while data:
         budget.count_member()

@@ -6,8 +6,9 @@ Unknown fields are allowed by the spec; the stored bytes, never a re-encoding, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
+
+import msgspec
 
 from seawall.core import limits, strictjson
 from seawall.core.errors import InvalidInputError
@@ -19,8 +20,7 @@ MAX_DESCRIPTORS: Final = 10_000
 """Layers or index entries in one manifest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
     os: str
     architecture: str
     variant: str = ""
@@ -29,19 +29,17 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
+class Descriptor(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     digest: Digest
     size: int  # bytes
-    annotations: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
     artifact_type: str = ""
     platform: Platform | None = None
     urls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """An image or artifact manifest."""
 
     media_type: str
@@ -57,8 +55,7 @@ class Manifest:
         return self.config.media_type in media.IMAGE_CONFIGS and not self.artifact_type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(msgspec.Struct, frozen=True, kw_only=True):
     """An image index (manifest list)."""
 
     media_type: str

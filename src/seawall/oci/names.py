@@ -8,8 +8,9 @@ where the caller says so.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from seawall.core.errors import InvalidInputError
 from seawall.oci.digest import Digest
@@ -57,8 +58,7 @@ class Tag(str):
         return cls(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """An image as a person names it. At least one of `tag` and `digest` is set.
 
     When both are set the digest alone decides; the tag is for people.

@@ -14,6 +14,7 @@ from seawall.core import strictjson
 from seawall.core.errors import SeawallError
 from seawall.oci.digest import Digest
 from seawall.scan import instructions, inventory_config
+from seawall.scan.image_source import CONFIG_MAX_BYTES
 from seawall.scan.model import BaseEvidence, BaseImage
 
 NAME: Final = "org.opencontainers.image.base.name"
@@ -37,7 +38,7 @@ def of_config(config: bytes | None, layers: int) -> BaseImage | None:
 
 def _by_history(config: bytes | None, layers: int) -> int:
     """Return the layers below the last CMD that another layer follows; 0 when there is none."""
-    told = instructions.of_history(config, max_bytes=inventory_config.MAX_BYTES)
+    told = instructions.of_history(config, max_bytes=CONFIG_MAX_BYTES)
     made = [one for one in told if one.layer_index >= 0]
     if len(made) != layers:
         return 0
@@ -52,7 +53,7 @@ def _by_history(config: bytes | None, layers: int) -> int:
 
 def _labels(config: bytes | None) -> tuple[str, str]:
     try:
-        document = strictjson.decode_object(config or b"{}", max_bytes=inventory_config.MAX_BYTES)
+        document = strictjson.decode_object(config or b"{}", max_bytes=CONFIG_MAX_BYTES)
     except SeawallError:
         return "", ""
     inner = document.get("config")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+
+from seawall.core import limits
 
 if TYPE_CHECKING:
     from seawall.scan.model import Notice
 
+CONFIG_MAX_BYTES: Final = 8 * limits.MIB
+"""Of the config of an image."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerSource:
+
+class LayerSource(msgspec.Struct, frozen=True, kw_only=True):
     """A layer that can be read. `open` gives the packed bytes from the start, any number of times;
     it raises NotFoundError when they are not here (foreign layers)."""
 
@@ -23,8 +28,7 @@ class LayerSource:
     created_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSource:
+class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
     """An image that `inventory.take` can read. Close it, or use it in a `with`."""
 
     digest: str

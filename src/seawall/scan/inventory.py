@@ -96,7 +96,7 @@ def take(
     def read_all(wanted: Collection[str], *, has_sketches: bool) -> None:
         def read_one(source: LayerSource) -> LayerFacts:
             seconds = max(0.0, min(limits.max_seconds, deadline - monotonic()))
-            shorter = dataclasses.replace(limits, max_seconds=seconds)
+            shorter = msgspec.structs.replace(limits, max_seconds=seconds)
             return reader(source, shorter, monotonic=monotonic, has_sketches=has_sketches)
 
         asked = {source.digest: source for source in sources if source.digest in wanted}

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from seawall.core.errors import IntegrityError, InvalidInputError
-from seawall.oci import compression, layers, media
+from seawall.oci import compression, media
 from seawall.oci.bounds import Budget, Limits
 from seawall.oci.digest import Digest
-from seawall.oci.tar import Entry, Kind
+
+if TYPE_CHECKING:
+    from seawall.oci.tar import Entry
 
 MAX_ENTRIES: Final = 100_000
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
@@ -66,6 +67,8 @@ def section_opener(
 
 def random_access(path: Path, bounds: Limits) -> BinaryIO:
     """Return the archive as a plain file; a compressed one is unpacked into an unnamed file."""
+    import tempfile
+
     file = path.open("rb")
     if not file.read(4).startswith(_COMPRESSED):
         return file
@@ -84,6 +87,9 @@ def random_access(path: Path, bounds: Limits) -> BinaryIO:
 
 
 def members_of(file: BinaryIO, bounds: Limits) -> dict[str, Entry]:
+    from seawall.oci import layers
+    from seawall.oci.tar import Kind
+
     file.seek(0)
     members: dict[str, Entry] = {}
     for entry in layers.walk(file, media.DOCKER_LAYER, bounds):
@@ -96,6 +102,9 @@ def members_of(file: BinaryIO, bounds: Limits) -> dict[str, Entry]:
 
 def find(members: dict[str, Entry], name: str) -> tuple[int, int]:
     """Return offset and size; old archives link a layer that they already hold."""
+    from seawall.oci import layers
+    from seawall.oci.tar import Kind
+
     entry = members.get(name)
     if entry is not None and entry.kind is not Kind.FILE:
         target = entry.link.decode("utf-8", "replace")

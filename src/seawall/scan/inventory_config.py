@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.core import limits, strictjson
+from seawall.core import strictjson
 from seawall.core.errors import SeawallError
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
+from seawall.scan.image_source import CONFIG_MAX_BYTES
 from seawall.scan.model import Notice, NoticeKind
 
-MAX_BYTES: Final = 8 * limits.MIB
 MAX_CREATED_BY: Final = 1000
 """Characters kept of one instruction."""
 
@@ -32,7 +32,7 @@ def read(content: bytes | None, layers: int) -> ImageConfig:
         return ImageConfig(created_by=unknown)
     digest = Digest.of(content)
     try:
-        document = strictjson.decode_object(content, max_bytes=MAX_BYTES)
+        document = strictjson.decode_object(content, max_bytes=CONFIG_MAX_BYTES)
     except SeawallError as error:
         notice = Notice(kind=NoticeKind.CONFIG, message=error.message)
         return ImageConfig(created_by=unknown, digest=digest, notices=(notice,))

@@ -10,19 +10,21 @@ import io
 import os
 import platform as host
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+import msgspec
 
 from seawall.core import limits
 from seawall.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from seawall.oci import compression, manifests, media
 from seawall.oci.digest import Digest
 from seawall.oci.manifests import Descriptor, Index, Manifest
-from seawall.oci.tar import Entry
 from seawall.scan import inventory_archives as archives
-from seawall.scan import inventory_config
-from seawall.scan.image_source import ImageSource, LayerSource
+from seawall.scan.image_source import CONFIG_MAX_BYTES, ImageSource, LayerSource
+
+if TYPE_CHECKING:
+    from seawall.oci.tar import Entry
 
 MAX_INDEX_DEPTH: Final = 3
 MARK: Final = "oci-layout"
@@ -44,8 +46,7 @@ class Layout(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(msgspec.Struct, frozen=True):
     """A layout in a directory."""
 
     path: Path
@@ -73,8 +74,7 @@ class Folder:
         return open_blob
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """A layout in an archive that is open and stays open."""
 
     file: BinaryIO
@@ -129,7 +129,7 @@ def sources_of(
             )
             for layer in manifest.layers
         ),
-        config=_blob(layout, manifest.config, inventory_config.MAX_BYTES),
+        config=_blob(layout, manifest.config, CONFIG_MAX_BYTES),
         close=close,
     )
 

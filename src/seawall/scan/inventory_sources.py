@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from seawall.core import limits, strictjson
 from seawall.core.errors import IntegrityError, InvalidInputError, NotFoundError
@@ -18,11 +18,12 @@ from seawall.core.strictjson import Json
 from seawall.oci import manifests, media
 from seawall.oci.bounds import DEFAULT_LIMITS, Limits
 from seawall.oci.digest import Digest
-from seawall.oci.tar import Entry
 from seawall.scan import inventory_archives as archives
-from seawall.scan import inventory_config
 from seawall.scan import inventory_layouts as layouts
-from seawall.scan.image_source import ImageSource, LayerSource
+from seawall.scan.image_source import CONFIG_MAX_BYTES, ImageSource, LayerSource
+
+if TYPE_CHECKING:
+    from seawall.oci.tar import Entry
 
 _HEX: Final = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json|\.tar)?")
 
@@ -85,7 +86,7 @@ def _docker_archive(
     )
     image = _choose_docker(document, name)
     config_name = _json_text(image.get("Config"))
-    config = archives.member(file, members, config_name, inventory_config.MAX_BYTES)
+    config = archives.member(file, members, config_name, CONFIG_MAX_BYTES)
     digest = Digest.of(config)
     if (named := _HEX.fullmatch(config_name)) and named[1] != digest.hex:
         raise IntegrityError(f"the config is not what its name says: {digest}")
@@ -137,7 +138,7 @@ def _has_tag(image: dict[str, Json], name: str) -> bool:
 
 
 def _diff_ids(config: bytes) -> list[Digest]:
-    document = strictjson.decode_object(config, max_bytes=inventory_config.MAX_BYTES)
+    document = strictjson.decode_object(config, max_bytes=CONFIG_MAX_BYTES)
     rootfs = document.get("rootfs")
     found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(found, list):

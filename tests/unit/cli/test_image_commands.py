@@ -100,7 +100,7 @@ def test_scanning_again_waits_for_a_newer_report(stage, at, monkeypatch):
     stage.with_signed_shop()
     before = json.loads(at("scan", IMAGE, "--json").out)["scanned_at"]
     monkeypatch.setattr("seawall.cli.scan.time.sleep", lambda _: stage.work())
-    again = at("scan", IMAGE, "--again", "--json")
+    again = at("scan", IMAGE, "--again", "--json", "--wait", "60")
     assert 0 == again.code, again.err
     assert before < json.loads(again.out)["scanned_at"]
 

@@ -7,12 +7,12 @@ import hashlib
 import io
 import json
 import tarfile
-from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from seawall.core.errors import NotFoundError
 from seawall.oci import media

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from seawall.scan.report_model import Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What a report is called, and for formats that ask for it, which commit it belongs to."""
 
     name: str
@@ -28,8 +28,7 @@ class Subject:
     """`refs/heads/main`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(msgspec.Struct, frozen=True, kw_only=True):
     """One output format; its module has `write(report, subject) -> bytes`."""
 
     module: str

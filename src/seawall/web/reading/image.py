@@ -19,6 +19,7 @@ from seawall.oci.names import RepositoryName, Tag
 from seawall.registry.model import StoredManifest
 from seawall.registry.service import Registry
 from seawall.scan import inventory_config
+from seawall.scan.image_source import CONFIG_MAX_BYTES
 from seawall.scan.report_model import Report
 from seawall.store import Database
 from seawall.trust.trusted import TrustedKeys
@@ -109,9 +110,7 @@ class ImageReader:
         if parsed.config.media_type not in media.IMAGE_CONFIGS:
             return None
         with contextlib.suppress(SeawallError):
-            content = self.registry.read_blob(
-                repository, parsed.config.digest, inventory_config.MAX_BYTES
-            )
+            content = self.registry.read_blob(repository, parsed.config.digest, CONFIG_MAX_BYTES)
             return inventory_config.read(content, len(parsed.layers))
         return None
 

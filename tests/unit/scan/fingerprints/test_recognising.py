@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from seawall.scan import inventory
 from seawall.scan.files import examine
@@ -135,7 +134,7 @@ def test_what_toolchains_recorded_inside_stands_beside_the_package() -> None:
     note = Found(type=PackageType.DEB, name="store-bin", version="1:1.2.3-4")
     claims = tuple(Claim(product=name, version="9", role=Role.BUNDLED) for name in ("a", "b"))
     file = learned(STORE).file
-    file = msgspec.structs.replace(file, found=(crate, note), claims=claims)
+    file = replace(file, found=(crate, note), claims=claims)
     told = recognising.found_by(Library([PACK]), file)
     assert ["store-bin", "bstr"] == [each.name for each in told]
 
