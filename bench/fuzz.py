@@ -2,13 +2,15 @@
 
     python bench/fuzz.py [--minutes 10] [--only java] [--seeds DIR] [--jobs 2]
     python bench/fuzz.py --table
+    python bench/fuzz.py --record
 
 Needs `atheris` (libFuzzer for Python) in the environment. Each parser (see `fuzz_targets.py`) runs
 in a process of its own, a slice at a time, the one with the least CPU time first, until each has
 had its minutes. What they have had stands in `.cache/fuzz/ledger.jsonl` and the inputs worth
-keeping in `.cache/fuzz/corpus`, so the minutes add up over any number of runs; a parser whose
-sources changed starts anew. Seeds are the documents of the tests and the files under DIR that the
-parser would read. Every second slice, or so, damages JSON by its structure.
+keeping in `.cache/fuzz/corpus`, so the minutes add up over any number of runs; `--record` writes
+the sum into `bench/fuzzed.json`, which travels with the code. A parser whose code changed starts
+anew. Seeds are the documents of the tests and the files under DIR that the parser would read.
+Every second slice, or so, damages JSON by its structure.
 
 A parser may refuse with `Unreadable` or a `SeawallError`. Anything else that it raises, a call of
 over five seconds, and a process that grows over 1 GiB are failures: the input is kept under
@@ -18,6 +20,8 @@ over five seconds, and a process that grows over 1 GiB are failures: the input i
 from __future__ import annotations
 
 import argparse
+import ast
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +32,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -45,8 +49,14 @@ SLICE_SECONDS = 60
 INPUT_MAX_BYTES = 64 << 10
 """Of what the fuzzer makes; larger seeds are read and left out."""
 SEEDS_EACH = 60
+VOCABULARY = {
+    f"seawall.{name}"
+    for name in ("core.errors", "core.limits", "scan.errors", "scan.model", "scan.report_model")
+}
+"""Modules that only define words: one more of them changes no parser."""
 KEPT = ROOT / ".cache/fuzz"
 LEDGER = KEPT / "ledger.jsonl"
+RECORD = ROOT / "bench/fuzzed.json"
 ODD = (None, True, -1, 0, 1 << 63, 1e308, "", "\0", "../../etc/passwd", "9" * 40, [], {}, [[]] * 50)
 
 
@@ -57,7 +67,15 @@ class Spent:
     seconds: float = 0.0
     calls: int = 0
     branches: int = 0
+    peak_mib: int = 0
     failures: int = 0
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        self.seconds += entry["seconds"]
+        self.calls += entry["calls"]
+        self.branches = max(self.branches, entry["branches"])
+        self.peak_mib = max(self.peak_mib, entry["peak_mib"])
+        self.failures += entry["failures"]
 
 
 def sources_of(target: Target) -> str:
@@ -67,7 +85,8 @@ def sources_of(target: Target) -> str:
     while waiting:
         name = waiting.pop()
         module = sys.modules.get(name)
-        if name in found or module is None or not name.startswith("seawall"):
+        is_ours = module is not None and name.startswith("seawall") and name not in VOCABULARY
+        if name in found or not is_ours:
             continue
         found.add(name)
         for one in list(vars(module).values()):
@@ -75,25 +94,43 @@ def sources_of(target: Target) -> str:
             waiting.append(told or "")
     content = hashlib.sha256()
     for name in sorted(found):
-        content.update(Path(str(sys.modules[name].__file__)).read_bytes())
+        content.update(code_of(Path(str(sys.modules[name].__file__))))
     return content.hexdigest()[:16]
 
 
+@functools.cache
+def code_of(path: Path) -> bytes:
+    """Return a module's code without its comments and layout."""
+    return ast.dump(ast.parse(path.read_bytes())).encode()
+
+
 def spent(sources: Mapping[str, str] | None = None) -> dict[str, Spent]:
-    """Return what the ledger says, of parsers in this state or in any."""
+    """Return what record and ledger say, of parsers in this state or in any."""
     result: dict[str, Spent] = {}
-    if not LEDGER.exists():
-        return result
-    for line in LEDGER.read_text().splitlines():
-        entry = json.loads(line)
-        if sources is not None and entry["sources"] != sources.get(entry["parser"]):
-            continue
-        one = result.setdefault(entry["parser"], Spent())
-        one.seconds += entry["seconds"]
-        one.calls += entry["calls"]
-        one.branches = max(one.branches, entry["branches"])
-        one.failures += entry["failures"]
+    for entry in entries():
+        if sources is None or entry["sources"] == sources.get(entry["parser"]):
+            result.setdefault(entry["parser"], Spent()).add(entry)
     return result
+
+
+def entries() -> Iterator[dict[str, Any]]:
+    if RECORD.exists():
+        yield from json.loads(RECORD.read_text())
+    if LEDGER.exists():
+        yield from map(json.loads, LEDGER.read_text().splitlines())
+
+
+def record() -> None:
+    """Move the ledger into the record: a sum for each parser in each state of its code."""
+    sums: dict[tuple[str, str], Spent] = {}
+    for entry in entries():
+        sums.setdefault((entry["parser"], entry["sources"]), Spent()).add(entry)
+    lines = (
+        json.dumps({"parser": parser, "sources": state} | asdict(one))
+        for (parser, state), one in sorted(sums.items())
+    )
+    RECORD.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    LEDGER.unlink(missing_ok=True)
 
 
 # -- in the process of one parser
@@ -308,13 +345,13 @@ def work(
 
 def table(sources: Mapping[str, str]) -> None:
     now, ever = spent(sources), spent()
-    print("| parser | CPU minutes | calls | branches | failures of this code |")
-    print("|---|---:|---:|---:|---:|")
+    print("| parser | CPU minutes | calls | branches | peak MiB | failures of this code |")
+    print("|---|---:|---:|---:|---:|---:|")
     for name in sources:
         one, all_of_it = now.get(name, Spent()), ever.get(name, Spent())
         print(
             f"| {name} | {one.seconds / 60:.1f} ({all_of_it.seconds / 60:.1f}) | {one.calls:,}"
-            f" | {one.branches} | {one.failures} |"
+            f" | {one.branches} | {one.peak_mib} | {one.failures} |"
         )
 
 
@@ -327,7 +364,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=Path, default=Path("/usr"))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="print what was done, and stop")
+    parser.add_argument("--record", action="store_true", help="keep what was done, and stop")
     args = parser.parse_args()
+    if args.record:
+        record()
+        return
     try:
         import atheris
     except ImportError:

@@ -65,9 +65,10 @@ def _show(options: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps(_document(chosen)))
         return 0
     print(f"{repository}: policy {chosen.name} ({', '.join(chosen.patterns)})")
+    width = max([16, *(len(moded.rule.name) for moded in chosen.rules)])
     for moded in chosen.rules:
         set_to = "  ".join(f"{name}: {_text(value)}" for name, value in _set(moded.rule))
-        print(f"  {moded.mode.value:<8} {moded.rule.name:<16} {set_to}".rstrip())
+        print(f"  {moded.mode.value:<8} {moded.rule.name:<{width}} {set_to}".rstrip())
     for waiver in chosen.waivers:
         where = f" in {waiver.package}" if waiver.package else ""
         print(

@@ -340,6 +340,8 @@ def _scan_of_all(reports: Sequence[Report | None]) -> policy.Scan | None:
         scanned_at=min(scan.scanned_at for scan in scans),
         findings=tuple(dict.fromkeys(f for scan in scans for f in scan.findings)),
         gaps=tuple(dict.fromkeys(gap for scan in scans for gap in scan.gaps)),
+        unexplained=tuple(dict.fromkeys(path for scan in scans for path in scan.unexplained)),
+        weaknesses=tuple(dict.fromkeys(one for scan in scans for one in scan.weaknesses)),
     )
 
 
@@ -353,9 +355,22 @@ def _scan(report: Report) -> policy.Scan:
             aliases=finding.aliases,
             version=finding.version,
             fixed_version=finding.fixed_version,
+            is_exploited=finding.is_known_exploited,
+            epss=finding.epss,
         )
         for finding in report.findings
     )
     partial = ("a part of the image could not be read",) if report.is_partial else ()
     scanned_at: dt.datetime = clocks.from_text(report.scanned_at)
-    return policy.Scan(scanned_at=scanned_at, findings=findings, gaps=(*partial, *report.gaps))
+    return policy.Scan(
+        scanned_at=scanned_at,
+        findings=findings,
+        gaps=(*partial, *report.gaps),
+        unexplained=tuple(one.path for one in report.inventory.unexplained),
+        weaknesses=tuple(
+            policy.Weakness(
+                rule=one.rule, severity=policy.Severity[one.severity.name], path=one.path
+            )
+            for one in report.inventory.weaknesses
+        ),
+    )

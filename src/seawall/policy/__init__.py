@@ -19,6 +19,7 @@ from seawall.policy.model import (
     Tree,
     TreeState,
     Verdict,
+    Weakness,
 )
 from seawall.policy.policies import DEFAULT, Policies, Policy
 
@@ -38,6 +39,7 @@ __all__ = [
     "Tree",
     "TreeState",
     "Verdict",
+    "Weakness",
     "decide",
     "explain",
     "load",

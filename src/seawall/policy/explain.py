@@ -5,7 +5,7 @@ from __future__ import annotations
 from seawall.policy.decide import NO_RULES
 from seawall.policy.model import Mode, RuleResult, Verdict
 
-_NAME_WIDTH = 16
+_NAME_WIDTH_MIN = 16
 
 
 def explain(verdict: Verdict) -> str:
@@ -17,13 +17,14 @@ def explain(verdict: Verdict) -> str:
     ]
     if NO_RULES in verdict.reasons:
         lines += [f"  NO    {NO_RULES.evidence}", f"        → {NO_RULES.remedy}"]
+    width = max([_NAME_WIDTH_MIN, *(len(result.rule) for result in verdict.results)])
     for result in verdict.results:
-        lines += _lines(result)
+        lines += _lines(result, width)
     return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
-def _lines(result: RuleResult) -> list[str]:
-    lines = [f"  {_mark(result):<5} {result.rule:<{_NAME_WIDTH}} {result.evidence}"]
+def _lines(result: RuleResult, width: int) -> list[str]:
+    lines = [f"  {_mark(result):<5} {result.rule:<{width}} {result.evidence}"]
     if not result.is_passed:
         lines.append(f"        → {result.remedy}")
     if result.waived:

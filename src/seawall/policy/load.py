@@ -41,6 +41,7 @@ from seawall.policy.model import Mode, Severity, Waiver
 from seawall.policy.policies import IN_PINNED_TREE, Moded, Policies, Policy
 from seawall.policy.rule import Rule
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.scan_rules import NothingExploited, NothingUnexplained, NothingWeak
 from seawall.policy.trust_rules import Attested, InTree, Signed
 
 MAX_POLICIES: Final = 256
@@ -153,6 +154,35 @@ def _nothing_fixable(fields: Mapping[str, Tree], where: str) -> Rule:
     )
 
 
+def _nothing_exploited(fields: Mapping[str, Tree], where: str) -> Rule:
+    _fields.only(fields, where, optional={"likely"})
+    likely = fields.get("likely")
+    if likely is None:
+        return NothingExploited()
+    return NothingExploited(likely=_fields.number(likely, f"{where}.likely", 1, 100))
+
+
+def _nothing_unexplained(fields: Mapping[str, Tree], where: str) -> Rule:
+    _fields.only(fields, where, optional={"exceptions"})
+    return NothingUnexplained(exceptions=_exceptions(fields, where))
+
+
+def _nothing_weak(fields: Mapping[str, Tree], where: str) -> Rule:
+    _fields.only(fields, where, optional={"severity", "exceptions"})
+    return NothingWeak(
+        severity=_fields.choice(fields.get("severity", "high"), f"{where}.severity", _SEVERITIES),
+        exceptions=_exceptions(fields, where),
+    )
+
+
+def _exceptions(fields: Mapping[str, Tree], where: str) -> tuple[str, ...]:
+    patterns_of_paths = _fields.texts(fields.get("exceptions", []), f"{where}.exceptions")
+    for pattern in patterns_of_paths:
+        if not pattern.startswith("/"):
+            raise _fields.wrong(f"{where}.exceptions", f"{pattern[:80]!r} does not begin with /")
+    return patterns_of_paths
+
+
 def _scan_fresh(fields: Mapping[str, Tree], where: str) -> Rule:
     _fields.only(fields, where, optional={"max-age"})
     written = fields.get("max-age", "7d")
@@ -167,6 +197,9 @@ def _scan_complete(fields: Mapping[str, Tree], where: str) -> Rule:
 _RULES: Final[Mapping[str, Callable[[Mapping[str, Tree], str], Rule]]] = {
     ContentWhole.name: _content_whole,
     NothingFixable.name: _nothing_fixable,
+    NothingExploited.name: _nothing_exploited,
+    NothingUnexplained.name: _nothing_unexplained,
+    NothingWeak.name: _nothing_weak,
     ScanFresh.name: _scan_fresh,
     ScanComplete.name: _scan_complete,
     **_trust_fields.RULES,

@@ -50,10 +50,28 @@ class Finding:
     version: str = ""
     fixed_version: str = ""
     """The first version without it; empty when there is none yet."""
+    is_exploited: bool = False
+    """Attackers are known to use it (CISA's catalogue)."""
+    epss: float | None = None
+    """The probability (0–1) that it is used within 30 days; None where nobody says."""
 
     @property
     def is_fixable(self) -> bool:
         return bool(self.fixed_version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weakness:
+    """Something wrong with the image itself: a secret, a mistake, a malicious program."""
+
+    rule: str
+    severity: Severity
+    path: str = ""
+    """Absolute inside the image; empty for its config."""
+
+    @property
+    def where(self) -> str:
+        return f"at {self.path}" if self.path else "in its config"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +175,9 @@ class Scan:
     findings: tuple[Finding, ...] = ()
     gaps: tuple[str, ...] = ()
     """What could not be looked at (a layer that does not unpack, no advisories …)."""
+    unexplained: tuple[str, ...] = ()
+    """Paths of programs and libraries of which nothing says what they are."""
+    weaknesses: tuple[Weakness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

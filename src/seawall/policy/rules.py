@@ -1,4 +1,7 @@
-"""The rules about content and scans. Those about trust stand in `trust_rules`."""
+"""The rules about content, fixable holes and the scan itself.
+
+Those about trust stand in `trust_rules`, those about other findings in `scan_rules`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from typing import ClassVar, Final
 
 from seawall.policy.model import Evidence, Finding, Severity, Waiver
 from seawall.policy.rule import MAX_CLOCK_SKEW, Opinion, duration_text, listed, no
+
+_SCAN_REMEDY: Final = "wait for the scan, or run: seawall scan IMAGE"
+NOT_SCANNED: Final = no("the image was not scanned", _SCAN_REMEDY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +45,21 @@ class NothingFixable:
 
     def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
-            return no("the image was not scanned", _SCAN_REMEDY)
+            return NOT_SCANNED
         counted = [finding for finding in evidence.scan.findings if self._counts(finding)]
-        waived = [finding for finding in counted if _is_waived(finding, waivers, now)]
-        left = [finding for finding in counted if not _is_waived(finding, waivers, now)]
+        waived = [finding for finding in counted if is_waived(finding, waivers, now)]
+        left = [finding for finding in counted if not is_waived(finding, waivers, now)]
         waived_ids = tuple(sorted({finding.id for finding in waived}))
         if not left:
             also = f", {len(waived_ids)} waived" if waived_ids else ""
             found = f"nothing fixable of severity {self.severity.label} or above{also}"
             return Opinion(is_passed=True, evidence=found, waived=waived_ids)
         left.sort(key=lambda finding: (-finding.severity, finding.id, finding.package))
-        text = listed([_described(finding) for finding in left])
+        text = listed([described(finding) for finding in left])
         return Opinion(
             is_passed=False,
             evidence=f"{len(left)} fixable of severity {self.severity.label} or above: {text}",
-            remedy=_upgrades(left),
+            remedy=upgrades(left),
             waived=waived_ids,
         )
 
@@ -73,7 +79,7 @@ class ScanFresh:
 
     def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
-            return no("the image was not scanned", _SCAN_REMEDY)
+            return NOT_SCANNED
         age = now - evidence.scan.scanned_at
         when = f"scanned on {evidence.scan.scanned_at:%Y-%m-%d %H:%M} UTC"
         if age > self.max_age:
@@ -91,7 +97,7 @@ class ScanComplete:
 
     def check(self, evidence: Evidence, now: dt.datetime, waivers: Sequence[Waiver]) -> Opinion:
         if evidence.scan is None:
-            return no("the image was not scanned", _SCAN_REMEDY)
+            return NOT_SCANNED
         if evidence.scan.gaps:
             return no(
                 f"the scan left out: {listed(evidence.scan.gaps)}",
@@ -100,19 +106,19 @@ class ScanComplete:
         return Opinion(is_passed=True, evidence="the scan covers the whole image")
 
 
-_SCAN_REMEDY: Final = "wait for the scan, or run: seawall scan IMAGE"
-
-
-def _is_waived(finding: Finding, waivers: Sequence[Waiver], now: dt.datetime) -> bool:
+def is_waived(finding: Finding, waivers: Sequence[Waiver], now: dt.datetime) -> bool:
+    """Tell whether somebody answers for a finding now."""
     ids, packages = (finding.id, *finding.aliases), (finding.package, finding.source)
     return any(waiver.covers(ids, packages, now) for waiver in waivers)
 
 
-def _described(finding: Finding) -> str:
+def described(finding: Finding) -> str:
+    """Return what a finding is, for a reason."""
     version = f" {finding.version}" if finding.version else ""
     return f"{finding.id} ({finding.severity.label}) in {finding.package}{version}"
 
 
-def _upgrades(findings: Sequence[Finding]) -> str:
+def upgrades(findings: Sequence[Finding]) -> str:
+    """Return the remedy for findings that all have a fix."""
     wanted = sorted({f"{finding.package} {finding.fixed_version}" for finding in findings})
     return f"rebuild with {listed(wanted)} or newer"

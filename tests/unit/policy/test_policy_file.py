@@ -9,6 +9,7 @@ from seawall import policy
 from seawall.core.errors import InvalidInputError, LimitError, SeawallError
 from seawall.policy.model import Mode, Waiver
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.scan_rules import NothingExploited, NothingUnexplained, NothingWeak
 from seawall.policy.trust_rules import Attested, InTree, Signed
 
 WHOLE = b"""
@@ -84,6 +85,20 @@ def test_trust_is_demanded_in_the_words_of_the_file():
     )
 
 
+def test_rules_about_what_was_found_are_read_with_their_exceptions():
+    read = rules_of(
+        "rules: {nothing-exploited: {likely: 10}, nothing-unexplained: {exceptions: [/opt/a/*]},"
+        " nothing-weak: {severity: medium, exceptions: [/etc/demo.key], mode: warn}}"
+    )
+    assert (NothingExploited(likely=10), Mode.ENFORCE) in read
+    assert (NothingUnexplained(exceptions=("/opt/a/*",)), Mode.ENFORCE) in read
+    weak = NothingWeak(severity=policy.Severity.MEDIUM, exceptions=("/etc/demo.key",))
+    assert (weak, Mode.WARN) in read
+    bare = rules_of("rules: {nothing-exploited: , nothing-unexplained: , nothing-weak: }")
+    for rule in (NothingExploited(), NothingUnexplained(), NothingWeak()):
+        assert (rule, Mode.ENFORCE) in bare
+
+
 def test_one_kind_of_rule_may_demand_several_things_each_in_its_mode():
     listed = "rules: {signed: [{}, {hardware: true, mode: warn}], tree: {unpinned: allow}}"
     assert [
@@ -157,6 +172,12 @@ def test_no_file_and_no_fitting_pattern_mean_the_built_in_policy(tmp_path):
         ("rules: {signed: {signers: 2, by: ['authority:a/b']}}", "signers"),
         ("rules: {tree: {unpinned: maybe}}", "unpinned"),
         ("rules: {tree: [{}]}", "tree"),
+        ("rules: {nothing-exploited: {likely: 0}}", "likely"),
+        ("rules: {nothing-exploited: {likely: 50%}}", "likely"),
+        ("rules: {nothing-exploited: {severity: high}}", "severity"),
+        ("rules: {nothing-unexplained: {exceptions: /opt}}", "exceptions"),
+        ("rules: {nothing-unexplained: {exceptions: ['*']}}", "begin with /"),
+        ("rules: {nothing-weak: {severity: unknown}}", "severity"),
         ("rules: {attested: }", "types"),
         ("rules: {attested: {types: []}}", "types"),
         ("rules: {attested: {types: [sbom]}}", "sbom"),

@@ -11,6 +11,7 @@ from seawall import policy
 from seawall.policy.model import Mode, Waiver
 from seawall.policy.policies import Moded, Policy
 from seawall.policy.rules import ContentWhole, NothingFixable, ScanComplete, ScanFresh
+from seawall.policy.scan_rules import NothingExploited, NothingUnexplained, NothingWeak
 from seawall.policy.trust_rules import Attested, InTree, Signed, TreeIntact
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -26,6 +27,8 @@ findings = st.builds(
     aliases=st.lists(st.sampled_from(IDS), max_size=1).map(tuple),
     version=st.just("1"),
     fixed_version=st.sampled_from(["", "2"]),
+    is_exploited=st.booleans(),
+    epss=st.none() | st.floats(0, 1),
 )
 signers = st.builds(
     policy.Signer,
@@ -70,6 +73,13 @@ attested = st.builds(
 )
 in_tree = st.builds(InTree, allow_unpinned=st.booleans(), max_age=ages)
 texts = st.lists(st.sampled_from(["x", "y"]), max_size=2).map(tuple)
+weaknesses = st.builds(
+    policy.Weakness,
+    rule=st.just("private-key"),
+    severity=severities,
+    path=st.sampled_from(["", "/a", "/opt/b"]),
+)
+exceptions = st.lists(st.sampled_from(["/a", "/opt/*"]), max_size=2).map(tuple)
 evidences = st.builds(
     policy.Evidence,
     repository=st.just("team/app"),
@@ -82,6 +92,8 @@ evidences = st.builds(
         scanned_at=moments,
         findings=st.lists(findings, max_size=4).map(tuple),
         gaps=texts,
+        unexplained=st.lists(st.sampled_from(["/a", "/opt/b"]), max_size=2).map(tuple),
+        weaknesses=st.lists(weaknesses, max_size=2).map(tuple),
     ),
     tree=st.none() | trees,
     attestations=st.none() | st.lists(attestations, max_size=3).map(tuple),
@@ -91,6 +103,9 @@ rules = st.one_of(
     st.just(ScanComplete()),
     st.builds(ScanFresh, max_age=st.integers(1, 400).map(lambda h: dt.timedelta(hours=h))),
     st.builds(NothingFixable, severity=severities, unknown_counts_as=severities),
+    st.builds(NothingExploited, likely=st.none() | st.integers(1, 100)),
+    st.builds(NothingUnexplained, exceptions=exceptions),
+    st.builds(NothingWeak, severity=severities, exceptions=exceptions),
     signed,
     attested,
     in_tree,

@@ -25,7 +25,16 @@ from seawall.store import Database
 from seawall.web import views
 from seawall.web.views import Outcome
 
-AWAITING_SCAN: Final = frozenset({"scan-fresh", "scan-complete", "nothing-fixable"})
+AWAITING_SCAN: Final = frozenset(
+    {
+        "scan-fresh",
+        "scan-complete",
+        "nothing-fixable",
+        "nothing-exploited",
+        "nothing-unexplained",
+        "nothing-weak",
+    }
+)
 """Rules that cannot say yes before the image is scanned."""
 
 PATTERNS_SHOWN: Final = 3
