@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,6 +26,7 @@ from seawall.core.errors import (
     IntegrityError,
     InvalidInputError,
     NotFoundError,
+    SeawallError,
 )
 from seawall.oci import layers, manifests, media
 from seawall.oci.bounds import ArchiveError, Limits
@@ -42,6 +43,9 @@ SIGNATURES_MAX: Final = proof.MAX_SIGNATURES + 2
 """Manifests in an index: the artifact, the tag of signatures, and bundles."""
 LOOKED_AT_MAX: Final = 4_096
 """Entries of a tar among which the mark of a layout is looked for."""
+
+_CHUNK: Final = limits.MIB
+_FETCH_AGAIN: Final = "the file was altered or cut: fetch it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,17 @@ class Artifact:
         """Return a reader of a blob, which raises IntegrityError at the end of wrong bytes."""
         return self.layout.opener(_place(listed.digest), listed)()
 
+    def check(self, listed: Descriptor, progress: Callable[[int, int], None]) -> None:
+        """Read a blob to its end. Raises IntegrityError when its bytes are wrong."""
+        done = 0
+        with self.stream(listed) as stream:
+            try:
+                while chunk := stream.read(_CHUNK):
+                    done += len(chunk)
+                    progress(done, listed.size)
+            except IntegrityError as error:
+                raise _altered(listed) from error
+
     def refusal(self, why: str) -> InvalidInputError:
         """Return the error that this is not what the kind's `export` wrote."""
         return _no_export(self.path, self.kind, why)
@@ -192,12 +207,12 @@ def opened(path: Path, kind: Kind) -> Iterator[Artifact]:
     except OSError as error:
         raise NotFoundError(f"cannot read {path}: {error.strerror}") from error
     except ArchiveError as error:
-        raise _no_export(path, kind, error.message) from error
+        raise _unreadable(path, kind, error) from error
     with archive:
         try:
             layout = Packed(archive, inventory_archives.members_of(archive, kind.bounds))
         except ArchiveError as error:
-            raise _no_export(path, kind, error.message) from error
+            raise _unreadable(path, kind, error) from error
         yield _artifact(layout, path, kind)
 
 
@@ -236,10 +251,7 @@ def _manifest(layout: Packed, listed: Descriptor) -> Manifest:
 def _blob(layout: Packed, listed: Descriptor, max_bytes: int) -> bytes:
     content = layout.read(_place(listed.digest), max_bytes)
     if len(content) != listed.size or not listed.digest.is_of(content):
-        raise IntegrityError(
-            f"the bytes of {listed.digest} are not what the digest says",
-            remedy="the file was altered or cut: fetch it again",
-        )
+        raise _altered(listed)
     return content
 
 
@@ -250,6 +262,18 @@ def _place(digest: Digest) -> str:
 def _trusted(path: Path) -> TrustedKey:
     key = key_files.read_public(path)
     return TrustedKey(key_id=key.key_id, name=path.name, public_pem=key.pem, patterns=("**",))
+
+
+def _altered(listed: Descriptor) -> IntegrityError:
+    return IntegrityError(
+        f"the bytes of {listed.digest} are not what the digest says", remedy=_FETCH_AGAIN
+    )
+
+
+def _unreadable(path: Path, kind: Kind, error: ArchiveError) -> SeawallError:
+    if is_layout(path):
+        return IntegrityError(f"{path} is not whole: {error.message}", remedy=_FETCH_AGAIN)
+    return _no_export(path, kind, error.message)
 
 
 def _no_export(path: Path, kind: Kind, why: str) -> InvalidInputError:

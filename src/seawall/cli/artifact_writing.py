@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 from seawall.cli.artifact_files import REF_NAME, Kind
 from seawall.core import files, strictjson
+from seawall.core.errors import NotFoundError
 from seawall.core.strictjson import Json
 from seawall.oci import media
 from seawall.oci.digest import Digest
@@ -69,7 +70,8 @@ class Content:
 
 
 def write(path: Path, content: Content, keys: Sequence[Signer]) -> Digest:
-    """Write an artifact, signed by all keys; return its digest. Raises OSError."""
+    """Write an artifact, signed by all keys; return its digest. Raises NotFoundError, OSError."""
+    folder_of(path)
     manifest = strictjson.encode(
         {
             "schemaVersion": 2,
@@ -92,6 +94,13 @@ def write(path: Path, content: Content, keys: Sequence[Signer]) -> Digest:
     with files.writing_public(path) as file:
         layout.write(file)
     return image.digest
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder in which a file is to be written. Raises NotFoundError."""
+    if not path.parent.is_dir():
+        raise NotFoundError(f"there is no folder {path.parent}", remedy="make it first")
+    return path.parent
 
 
 def _sign(layout: _Layout, image: Descriptor, name: Reference, keys: Sequence[Signer]) -> None:
