@@ -26,6 +26,7 @@ from tests.unit.scan.readers import samples  # noqa: E402
 from seawall.core import strictjson  # noqa: E402 — after the path
 from seawall.core.errors import SeawallError  # noqa: E402
 from seawall.scan import (  # noqa: E402
+    carried_lines,
     distribution,
     feed_files,
     instructions,
@@ -275,6 +276,13 @@ def _feeds() -> Iterator[Target]:
     yield Target(
         "feed: osv", "feed", lambda body, _: osv.parse(body), seeds=_osv_seeds(), parser=osv
     )
+    yield Target(
+        "feed: carried lines",
+        "feed",
+        lambda body, _: [carried_lines.decode(line) for line in body.splitlines(keepends=True)],
+        seeds=[("feed", line) for line in _CARRIED],
+        parser=carried_lines,
+    )
     yield Target("feed: any document", "feed", _any_feed, seeds=_any_seeds(), parser=feed_files)
     yield Target(
         "vex: document",
@@ -283,6 +291,14 @@ def _feeds() -> Iterator[Target]:
         seeds=_vex(),
         parser=documents,
     )
+
+
+_CARRIED: Final = (
+    b'["advisory","CVE-2026-1",false,"AAAAAAAAAAAAAAAAAAAAAA==",["GHSA-1"],[],"a \\"b\\"",'
+    b'"high",7.5,"x","",[["PyPI","p","","/w==","2.0","high","x","no-dsa","m:1",["a#b"]]]]\n',
+    b'["signal","CVE-2026-1","epss",0.5,0.9,""]\n',
+    b'["lifecycle","node","18","2025-04-30",false,"18.1",["pkg:generic/node"]]\n',
+)
 
 
 def _record_reader(module: Any) -> Callable[[bytes, str], object]:

@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import struct
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seawall.cli import fingerprint_files
+from seawall.cli import artifact_files, artifact_writing, fingerprint_files
 from seawall.core.errors import DeniedError, InvalidInputError, SeawallError
-from seawall.oci.digest import Digest
+from seawall.oci.names import RepositoryName
 from seawall.scan.files import examine
 from seawall.scan.fingerprints import archives, learn, pack
 from seawall.scan.fingerprints.pack import LearnedFile, LearnedPackage
 from seawall.scan.model import PackageType
-from seawall.testing import executables, packages
+from seawall.testing import artifacts, executables, packages
 from seawall.testing.signatures import new_key
 
 TOOL = executables.elf({".text": b"tool" * 300}, build_id=b"\x07" * 20)
@@ -200,46 +199,21 @@ def signed(tmp_path: Path, keys: dict[str, Any]) -> Path:
     return path
 
 
-def members(path: Path) -> dict[str, bytes]:
-    with tarfile.open(path) as archive:
-        return {
-            entry.name: file.read()
-            for entry in archive.getmembers()
-            if (file := archive.extractfile(entry)) is not None
-        }
-
-
-def rewrite(path: Path, files: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-
-
-def _artifact(files: dict[str, bytes]) -> str:
-    return next(name for name, body in files.items() if b'"artifactType":"' in body
-                and fingerprint_files.ARTIFACT.encode() in body)  # fmt: skip
+TYPE = artifact_files.FINGERPRINTS.artifact_type
 
 
 def _other_pack(files: dict[str, bytes]) -> dict[str, bytes]:
     """Put another pack under the artifact's name, digests and all, the signatures left."""
-    path = _artifact(files)
-    manifest = json.loads(files[path])
     evil = made("evil").to_bytes()
-    manifest["layers"][0] |= {"digest": str(Digest.of(evil)), "size": len(evil)}
-    body = json.dumps(manifest).encode()
-    index = json.loads(files["index.json"])
-    index["manifests"][0] |= {"digest": str(Digest.of(body)), "size": len(body)}
-    return files | {
-        f"blobs/sha256/{Digest.of(body).hex}": body,
-        f"blobs/sha256/{Digest.of(evil).hex}": evil,
-        "index.json": json.dumps(index).encode(),
-    }
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["layers"][0] |= artifacts.described(evil)
+
+    return artifacts.with_manifest(files, TYPE, change) | {artifacts.place(evil): evil}
 
 
 def _changed_pack(files: dict[str, bytes]) -> dict[str, bytes]:
-    layer = json.loads(files[_artifact(files)])["layers"][0]["digest"].partition(":")[2]
+    layer = artifacts.manifest_of(files, TYPE)["layers"][0]["digest"].partition(":")[2]
     content = files[f"blobs/sha256/{layer}"]
     return files | {f"blobs/sha256/{layer}": content[:-1] + bytes([content[-1] ^ 1])}
 
@@ -255,7 +229,7 @@ def _no_signatures(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_refuses_a_signed_file_that_was_altered(
     signed: Path, keys: dict[str, Any], forge: Callable[[dict[str, bytes]], dict[str, bytes]]
 ) -> None:
-    rewrite(signed, forge(members(signed)))
+    artifacts.rewrite(signed, forge(artifacts.members(signed)))
     with pytest.raises(SeawallError):
         fingerprint_files.read(signed, [keys["ours.pub"]])
 
@@ -277,19 +251,18 @@ def test_refuses_an_unsigned_file_unless_told(tmp_path: Path, keys: dict[str, An
     assert () == fingerprint_files.read(path, [], unsafe_unsigned=True)[2]
 
 
-def test_refuses_a_pack_under_the_name_of_another(signed: Path, keys: dict[str, Any]) -> None:
-    files = members(signed)
-    path = _artifact(files)
-    body = files[path].replace(b"debian-12", b"debian-13")
-    index = json.loads(files["index.json"])
-    index["manifests"][0] |= {"digest": str(Digest.of(body)), "size": len(body)}
-    # The signature is made anew by the same key, for the artifact under its old name.
-    other = fingerprint_files.write(signed.with_name("y.tar"), "debian-12", made(), [keys["ours"]])
-    assert other.hex in path
-    named = {f"blobs/sha256/{Digest.of(body).hex}": body, "index.json": json.dumps(index).encode()}
-    rewrite(signed, files | named)
+def test_refuses_a_pack_under_the_name_of_another(tmp_path: Path, keys: dict[str, Any]) -> None:
+    path = tmp_path / "x.tar"
+    signed_for_another = artifact_writing.Content(
+        kind=artifact_files.FINGERPRINTS,
+        name="debian-13",
+        repository=RepositoryName("fingerprints/debian-12"),
+        layers=[artifact_writing.Blob.of(made().to_bytes(), fingerprint_files.LAYER)],
+        annotations={fingerprint_files.NAME: "debian-13"},
+    )
+    artifact_writing.write(path, signed_for_another, [keys["ours"]])
     with pytest.raises(DeniedError):
-        fingerprint_files.read(signed, [keys["ours.pub"]])
+        fingerprint_files.read(path, [keys["ours.pub"]])
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from seawall.app.rooms import House
 from seawall.core import actor as actors
 from seawall.core.reason import Reason, Refusal
 from seawall.engine.model import Admitted
-from seawall.testing import images, signatures
+from seawall.scan.advisories import Advisories
+from seawall.testing import databases, images, signatures
 from seawall.testing.clocks import FakeClock
 from seawall.testing.houses import (
     CRITICAL,
@@ -217,8 +220,27 @@ def test_refuses_an_index_without_an_image_for_this_machine(stage: Stage) -> Non
     assert "scan-fresh" in {each.rule for each in answer.reasons}
 
 
+def published(house: House, path: Path) -> None:
+    """Import a feed as its source publishes it."""
+    house.advisories.import_file(path, actor=OPERATOR)
+
+
+def carried(house: House, path: Path) -> None:
+    """Import a feed as another installation carries it."""
+    folder = path.parent / "elsewhere"
+    folder.mkdir()
+    database = databases.fresh_database(folder)
+    elsewhere, file = Advisories(database, house.clock), io.BytesIO()
+    elsewhere.import_file(path, actor=OPERATOR)
+    edition = elsewhere.export_edition(path.stem, file).edition
+    database.close()
+    file.seek(0)
+    house.advisories.import_edition(edition, file, actor=OPERATOR, signed_by=["key"])
+
+
+@pytest.mark.parametrize("bring", [published, carried])
 def test_an_advisory_changes_the_verdict_of_the_images_that_it_is_about_only(
-    clean: Stage, tmp_path: Path
+    clean: Stage, tmp_path: Path, bring: Callable[[House, Path], None]
 ) -> None:
     key, plain = signatures.new_key(), images.image(images.layer({"etc/os-release": DEBIAN}))
     clean.trust(key, "other")
@@ -233,7 +255,7 @@ def test_an_advisory_changes_the_verdict_of_the_images_that_it_is_about_only(
     path = tmp_path / "PyPI.jsonl"
     records = [osv(f"PYSEC-2026-{n}", "PyPI", "pillow", f"1{n}.0", CRITICAL) for n in (0, 2)]
     path.write_text("\n".join(records) + "\n")
-    clean.house.advisories.import_file(path, actor=OPERATOR)
+    bring(clean.house, path)
     clean.work()
     made, given = clean.events("FindingsChanged"), clean.events("VerdictGiven")
     assert {about} == {each.digest for each in made[before[0] :]}

@@ -13,6 +13,10 @@ HARDENED = "a property of our own answer that takes the attacker's means away"
 CONTAINED = "contained rather than refused: an answer comes, within its bounds"
 
 NOT_REFUSALS = {
+    "test_carried_feeds.py": {
+        "test_the_file_of_a_named_key_is_taken_in": GOOD_CASE,
+        "test_a_good_line_is_taken_in": GOOD_CASE,
+    },
     "test_gate_http.py": {
         "test_passes_a_plain_request_so_that_the_others_mean_something": GOOD_CASE,
     },

@@ -72,6 +72,10 @@ class Bars:
         self._bar.label = name
         self._bar.show(done, total)
 
+    def clear(self) -> None:
+        """Take the line away."""
+        self._bar.clear()
+
 
 def _draw(label: str, done: int, total: int | None) -> None:
     if total:

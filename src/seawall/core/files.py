@@ -1,17 +1,17 @@
-"""Small private files, written whole or not at all.
+"""Small private files, and public ones of any size, written whole or not at all.
 
 A reader sees the old bytes or the new ones, never a part, also after a power cut; and no moment
-exists in which anybody but the owner can read them. Refused: following a symbolic link in place of
-the file, and reading a secret that others can read too.
+exists in which anybody but the owner can read a private one. Refused: following a symbolic link in
+place of the file, and reading a secret that others can read too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from seawall.core.errors import LimitError, UnavailableError
 
@@ -37,6 +37,15 @@ def write_public(path: Path, content: bytes) -> None:
 def write_output(path: Path, content: bytes) -> None:
     """Replace a file that can be made again, readable by all; it may be lost in a power cut."""
     _write_beside(path, content, 0o644, is_durable=False).replace(path)
+
+
+@contextlib.contextmanager
+def writing_public(path: Path) -> Iterator[BinaryIO]:
+    """Give what becomes the file at `path`, readable by all, when the block ends well."""
+    with _beside(path, 0o644) as (temporary, file):
+        yield file
+    temporary.replace(path)
+    _sync_folder(path.parent)
 
 
 def read_private(path: Path) -> bytes:
@@ -78,20 +87,27 @@ def read_or_create_private(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def _write_beside(path: Path, content: bytes, mode: int, *, is_durable: bool = True) -> Path:
+    with _beside(path, mode, is_durable=is_durable) as (temporary, file):
+        file.write(content)
+    return temporary
+
+
+@contextlib.contextmanager
+def _beside(path: Path, mode: int, *, is_durable: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
+    """Give a new file beside `path`: on the disk when the block ends well, gone when it does not"""
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
-            file.write(content)
+            yield temporary, file
             if is_durable:
                 file.flush()
                 os.fsync(descriptor)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return temporary
 
 
 def _sync_folder(folder: Path) -> None:

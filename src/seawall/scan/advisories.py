@@ -1,40 +1,46 @@
 """Feeds of advisories: imported whole or not at all, kept until a better edition has come.
 
 An import refuses: a file without one valid record; an edition that lost more than half of the
-records (a mirror that broke, or somebody who wants holes to be forgotten) unless
-`unsafe_allow_shrink` says so; two imports of one feed at once. A bad record is counted, named and
-left out; the others stand. Dates inside of records decide nothing: real feeds have them wrong.
+records unless `unsafe_allow_shrink` says so; two imports of one feed at once (`editions`). A bad
+record is counted, named and left out; the others stand. Dates inside of records decide nothing:
+real feeds have them wrong. An edition that was carried from another installation is refused when it
+was fetched before the one in use, unless `unsafe_allow_older` says so.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import BinaryIO, Final, Protocol, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
 
-from seawall import audit, net
+from seawall import net
 from seawall.core import clock as clocks
 from seawall.core.actor import Actor
 from seawall.core.clock import Clock
 from seawall.core.errors import SeawallError
-from seawall.scan import _sql, feed_files, feed_sources, feeds, refreshes, staging
+from seawall.scan import (
+    _sql,
+    carried_editions,
+    editions,
+    feed_files,
+    feed_sources,
+    feeds,
+    staging,
+)
 from seawall.scan.advisory_model import Item
-from seawall.scan.errors import BadFeedError, BadRecordError, FeedShrunkError
-from seawall.scan.events import AdvisoriesRefreshed, FeedFailed
+from seawall.scan.carried_editions import Edition, Exported
+from seawall.scan.editions import Editions
+from seawall.scan.errors import BadFeedError, BadRecordError, FeedOlderError
 from seawall.scan.feed_files import Progress
 from seawall.scan.feed_sources import Source
 from seawall.scan.feeds import Feed
 from seawall.scan.formats import Record
 from seawall.scan.refreshes import Failure, Refresh, Tally
 from seawall.store import Database
-
-FORMAT: Final = 2
-"""Raised whenever the same file would give other rows."""
 
 DOWNLOAD_DEADLINE_SECONDS: Final = 1_800.0
 
@@ -63,6 +69,7 @@ class Advisories:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._editions = Editions(database, clock)
 
     def import_file(
         self,
@@ -84,28 +91,75 @@ class Advisories:
         """
         name = feeds.checked_name(feed) if feed else feeds.name_of_file(path)
         digest = _digest_of(path)
-        old = self._feed(name)
-        if old.generation and (old.digest, old.format) == (digest, FORMAT):
-            return self._keep(msgspec.structs.replace(old, source=source or path.name, etag=etag))
-        with _staged(self._database, name, self._clock) as stage:
-            tally = _write(stage, path, progress)
-            old = self._feed(name)  # from here on nobody else can switch this feed before us
-            with self._database.read() as connection:
-                refresh = refreshes.compare(connection, stage, tally, old=old, digest=digest)
-            if not unsafe_allow_shrink:
-                _refuse_shrinking(refresh, old)
-            stage.add_changes(refresh.packages)
-            edition = Feed(
-                name=name,
-                digest=digest,
-                format=FORMAT,
-                ecosystems=tally.ecosystems,
-                source=source or path.name,
-                etag=etag,
+        old = self._editions.feed(name)
+        if _is_in_use(old, digest):
+            return self._editions.keep(
+                msgspec.structs.replace(old, source=source or path.name, etag=etag)
             )
-            self._switch(stage, edition, refresh, actor)
-        staging.sweep(self._database, feed=name, but=stage.generation)
-        return refresh
+        edition = Feed(
+            name=name,
+            digest=digest,
+            format=feeds.FORMAT,
+            source=source or path.name,
+            etag=etag,
+        )
+        return self._editions.replace(
+            edition,
+            lambda stage: _write(stage, path, progress),
+            actor=actor,
+            check=_nothing if unsafe_allow_shrink else editions.refuse_shrinking,
+        )
+
+    def export_edition(
+        self, name: str, out: BinaryIO, progress: Progress | None = None
+    ) -> Exported:
+        """Write the edition of a feed that is in use, for another installation.
+
+        `progress` is called with records. Raises NotFoundError, ConflictError.
+        """
+        return carried_editions.write(self._database, name, out, progress)
+
+    def import_edition(
+        self,
+        edition: Edition,
+        stream: BinaryIO,
+        *,
+        actor: Actor,
+        signed_by: Sequence[str] = (),
+        progress: Progress | None = None,
+        unsafe_allow_shrink: bool = False,
+        unsafe_allow_older: bool = False,
+    ) -> Refresh | Failure:
+        """Make what another installation wrote the current edition of its feed.
+
+        `stream` are the bytes that `export_edition` wrote. An edition that is in use already is
+        left as it is. What fails is recorded with its reason; the old edition then stays.
+        """
+        feed = edition.feed()
+
+        def check(refresh: Refresh, old: Feed) -> None:
+            if not unsafe_allow_older:
+                _refuse_older(feed, old)
+            if not unsafe_allow_shrink:
+                editions.refuse_shrinking(refresh, old)
+
+        try:
+            old = self._editions.feed(feed.name)
+            _refuse_future(feed, self._clock)
+            if _is_in_use(old, feed.digest):
+                return self._editions.keep(old, checked_at=max(old.checked_at, feed.checked_at))
+            if not unsafe_allow_older:
+                _refuse_older(feed, old)
+            return self._editions.replace(
+                feed,
+                lambda stage: _write_carried(stage, stream, edition, progress),
+                actor=actor,
+                check=check,
+                signed_by=signed_by,
+            )
+        except SeawallError as error:
+            self._editions.note_failure(feed.name, feed.source, error, actor)
+            return Failure(feed=feed.name, reason=error.message, remedy=error.remedy)
 
     def update(
         self,
@@ -144,7 +198,7 @@ class Advisories:
                     )
                 )
             except SeawallError as error:
-                self._note_failure(name, url, error, actor)
+                self._editions.note_failure(name, url, error, actor)
                 results.append(Failure(feed=name, reason=error.message, remedy=error.remedy))
         return tuple(results)
 
@@ -192,8 +246,8 @@ class Advisories:
         tick: Progress,
         unsafe_allow_shrink: bool,
     ) -> Refresh:
-        old = self._feed(name)
-        is_same_source = old.source == url and old.format == FORMAT
+        old = self._editions.feed(name)
+        is_same_source = old.source == url and old.format == feeds.FORMAT
         fetched = fetch(
             url,
             path,
@@ -203,7 +257,7 @@ class Advisories:
             progress=tick,
         )
         if not fetched.is_modified:
-            return self._keep(old)
+            return self._editions.keep(old)
         try:
             return self.import_file(
                 path,
@@ -216,80 +270,6 @@ class Advisories:
             )
         finally:
             path.unlink(missing_ok=True)
-
-    def _feed(self, name: str) -> Feed:
-        with self._database.read() as connection:
-            return feeds.get(connection, name) or Feed(name=name)
-
-    def _keep(self, feed: Feed) -> Refresh:
-        """Note that the source has nothing newer than what is in use."""
-        confirmed = msgspec.structs.replace(
-            feed, checked_at=clocks.to_text(self._clock.now()), error="", failed_at=""
-        )
-        with self._database.write() as connection:
-            feeds.save(connection, confirmed)
-        return Refresh(
-            feed=feed.name,
-            digest=feed.digest,
-            generation=feed.generation,
-            records=feed.records,
-            withdrawn_records=feed.withdrawn,
-            is_unchanged=True,
-            unmatched=refreshes.unmatched(feed.ecosystems),
-        )
-
-    def _switch(
-        self,
-        stage: staging.Stage,
-        edition: Feed,
-        refresh: Refresh,
-        actor: Actor,
-    ) -> None:
-        now = self._clock.now()
-        edition = msgspec.structs.replace(
-            edition,
-            generation=refresh.generation,
-            records=refresh.records,
-            withdrawn=refresh.withdrawn_records,
-            imported_at=clocks.to_text(now),
-            checked_at=clocks.to_text(now),
-        )
-        event = AdvisoriesRefreshed(
-            feed=refresh.feed,
-            generation=refresh.generation,
-            feed_digest=refresh.digest,
-            records=refresh.records,
-            bad_records=refresh.bad_records,
-            added=len(refresh.added),
-            changed=len(refresh.changed),
-            withdrawn=len(refresh.withdrawn),
-            removed=len(refresh.removed),
-        )
-        with self._database.write() as connection:
-            before = feeds.ecosystems(connection)
-            feeds.save(connection, edition)
-            fresh = before ^ feeds.ecosystems(connection)
-            stage.switch(connection, fresh={name.partition(":")[0] for name in fresh})
-            audit.record(connection, event, actor=actor, at=now)
-
-    def _note_failure(self, name: str, url: str, error: SeawallError, actor: Actor) -> None:
-        now = self._clock.now()
-        reason = error.message[: feeds.FAILURE_MAX_CHARS]
-        with self._database.write() as connection:
-            old = feeds.get(connection, name) or Feed(name=name, source=url)
-            failed = msgspec.structs.replace(old, error=reason, failed_at=clocks.to_text(now))
-            feeds.save(connection, failed)
-            audit.record(connection, FeedFailed(feed=name, reason=reason), actor=actor, at=now)
-
-
-@contextlib.contextmanager
-def _staged(database: Database, feed: str, clock: Clock) -> Iterator[staging.Stage]:
-    """Give a stage that is discarded unless the block ends well."""
-    stage = staging.Stage(database, feed=feed, at=clock.now())
-    with contextlib.ExitStack() as undo:
-        undo.callback(stage.discard)
-        yield stage
-        undo.pop_all()
 
 
 def _write(stage: staging.Stage, path: Path, progress: Progress | None) -> Tally:
@@ -307,7 +287,7 @@ def _write(stage: staging.Stage, path: Path, progress: Progress | None) -> Tally
     return tally
 
 
-def _valid(records: Iterable[tuple[str, Record]], tally: Tally) -> Iterator[Item]:
+def _valid(records: Iterable[tuple[str, Record]], tally: Tally) -> Iterator[tuple[Item, bytes]]:
     for place, record in records:
         try:
             item = record()
@@ -318,18 +298,52 @@ def _valid(records: Iterable[tuple[str, Record]], tally: Tally) -> Iterator[Item
         if name in tally.contents:
             tally.count_bad(place, f"{name} stands twice in this feed")
             continue
-        tally.count(item)
-        yield item
+        content = staging.content(item)
+        tally.count(item, content)
+        yield item, content
 
 
-def _refuse_shrinking(refresh: Refresh, old: Feed) -> None:
-    live = refresh.records - refresh.withdrawn_records
-    if live * 2 < old.live_records:
-        raise FeedShrunkError(
-            f"the new edition of {refresh.feed} has {live} advisories that hold, "
-            f"the one in use has {old.live_records}",
-            remedy="look whether the file is whole; allow it with --unsafe-allow-shrink",
+def _write_carried(
+    stage: staging.Stage, stream: BinaryIO, edition: Edition, progress: Progress | None
+) -> Tally:
+    tally = Tally()
+    for batch in carried_editions.read(stream, edition):
+        for item, content in batch:
+            name = staging.name_of(item)
+            if name in tally.contents:
+                raise BadFeedError(f"{name} stands twice in the edition of {edition.name}")
+            tally.count(item, content)
+        stage.add(batch)
+        if progress:
+            progress(len(tally.contents), edition.records)
+    tally.ecosystems = dict(edition.ecosystems)  # rows do not hold those that have no order
+    return tally
+
+
+def _is_in_use(old: Feed, digest: str) -> bool:
+    return bool(old.generation) and (old.digest, old.format) == (digest, feeds.FORMAT)
+
+
+def _refuse_older(edition: Feed, old: Feed) -> None:
+    if old.generation and edition.digest != old.digest and edition.imported_at < old.imported_at:
+        raise FeedOlderError(
+            f"the edition of {edition.name} is of {edition.imported_at[:19]}Z, older than the one"
+            f" in use, of {old.imported_at[:19]}Z",
+            remedy="export a newer one; go back on purpose with --unsafe-allow-older",
         )
+
+
+def _refuse_future(edition: Feed, clock: Clock) -> None:
+    latest = max(edition.imported_at, edition.checked_at)
+    if latest > clocks.to_text(clock.now() + carried_editions.CLOCK_SKEW):
+        raise BadFeedError(
+            f"the edition of {edition.name} is of {latest}, which is in the future here",
+            remedy="set the clocks of both machines",
+        )
+
+
+def _nothing(_refresh: Refresh, _old: Feed) -> None:
+    """Have nothing against an edition."""
 
 
 def _digest_of(path: Path) -> str:

@@ -6,6 +6,7 @@ SeawallError
 │   └── BadFeedError       a file is no feed at all
 └── ConflictError
     ├── FeedShrunkError    an import would drop more than half of a feed
+    ├── FeedOlderError     an edition that is carried is older than the one in use
     ├── FeedBusyError      another import of the same feed began meanwhile
     └── FeedsMovedError    the feeds changed between judging and storing
 """
@@ -31,6 +32,12 @@ class FeedShrunkError(ConflictError):
     """A new edition of a feed has lost more than half of the records."""
 
     code = "feed-shrunk"
+
+
+class FeedOlderError(ConflictError):
+    """A signed edition was fetched before the one in use: somebody shows an old state again."""
+
+    code = "feed-older"
 
 
 class FeedBusyError(ConflictError):

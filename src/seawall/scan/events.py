@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from seawall import audit
 
 
 class AdvisoriesRefreshed(audit.Event, frozen=True, kw_only=True):
-    """A feed has a new edition. What it changed: `Advisories.changed_packages(generation)`."""
+    """A feed has a new edition. What it changed: `Advisories.changed_packages(generation)`.
+
+    `signed_by` are the keys that vouched for an edition that was carried here, none for others.
+    """
 
     feed: str
     generation: int
@@ -17,6 +22,7 @@ class AdvisoriesRefreshed(audit.Event, frozen=True, kw_only=True):
     changed: int
     withdrawn: int
     removed: int
+    signed_by: list[str] = msgspec.field(default_factory=list)
 
 
 class FeedFailed(audit.Event, frozen=True, kw_only=True):

@@ -15,6 +15,9 @@ from seawall.core import clock as clocks
 from seawall.core.errors import InvalidInputError
 from seawall.scan import _sql
 
+FORMAT: Final = 2
+"""Raised whenever the same file would give other rows."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _ENDINGS: Final = (".zst", ".zip", ".jsonl", ".json", ".osv")
 _ECOSYSTEMS: Final = msgspec.json.Decoder(dict[str, int])

@@ -64,9 +64,10 @@ class Tally:
         self.bad: list[BadRecord] = []
         self.bad_records = 0
 
-    def count(self, item: Item) -> None:
+    def count(self, item: Item, content: bytes) -> None:
+        """Count an item; `content` is the hash of all that a judgement can depend on."""
         gone = isinstance(item, Advisory) and item.is_withdrawn
-        self.contents[staging.name_of(item)] = (staging.content(item), gone)
+        self.contents[staging.name_of(item)] = (content, gone)
         if not isinstance(item, Advisory):
             return
         advisory = item

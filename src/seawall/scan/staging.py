@@ -62,14 +62,14 @@ class Stage:
         self._next_key = self.generation << _sql.KEY_BITS
         sweep(database, feed=feed, but=self.generation)
 
-    def add(self, items: Sequence[Item]) -> None:
-        """Write one batch."""
+    def add(self, items: Sequence[tuple[Item, bytes]]) -> None:
+        """Write one batch of items, each with the hash of its content."""
         rows: dict[sa.Table, list[dict[str, object]]] = {table: [] for table in _TABLES}
-        for item in items:
+        for item, content in items:
             key, self._next_key = self._next_key, self._next_key + 1
             match item:
                 case Advisory():
-                    rows[_sql.advisories].append(_advisory_row(key, item))
+                    rows[_sql.advisories].append(_advisory_row(key, item, content))
                     rows[_sql.ranges].extend(_range_rows(key, item))
                     rows[_sql.aliases].extend(_alias_rows(key, item))
                 case Signal():
@@ -271,12 +271,12 @@ def _delete_rows(database: Database, generation: int) -> None:
                 )
 
 
-def _advisory_row(key: int, advisory: Advisory) -> dict[str, object]:
+def _advisory_row(key: int, advisory: Advisory, content: bytes) -> dict[str, object]:
     return {
         "key": key,
         "id": advisory.id,
         "is_withdrawn": advisory.is_withdrawn,
-        "content": content(advisory),
+        "content": content,
         "aliases": _json(advisory.aliases),
         "upstream": _json(advisory.upstream),
         "summary": advisory.summary,

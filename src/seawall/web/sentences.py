@@ -152,7 +152,9 @@ def _(event: FindingsChanged) -> str:
 @of.register
 def _(event: AdvisoriesRefreshed) -> str:
     changes = f"{event.added} new, {event.changed} changed, {event.withdrawn} withdrawn"
-    return f"imported the advisories of {_cut(event.feed)}: {event.records} records, {changes}"
+    by = f", signed by {len(event.signed_by)} keys" if event.signed_by else ""
+    said = f"{event.records} records, {changes}{by}"
+    return f"imported the advisories of {_cut(event.feed)}: {said}"
 
 
 @of.register

@@ -260,7 +260,8 @@ def test_an_import_that_dies_leaves_nothing_in_the_way(
     dead = staging.Stage(database, feed="PyPI", at=clock.now())
     from seawall.scan import osv
 
-    dead.add([osv.from_json(record(9))])
+    item = osv.from_json(record(9))
+    dead.add([(item, staging.content(item))])
     assert [] == hits(database, "package-9")
     advisories.import_file(shape_jsonl(tmp_path, [record(1), record(2)]), actor=SYSTEM)
     assert 2 == rows(database, _sql.advisories)
