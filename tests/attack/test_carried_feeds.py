@@ -386,6 +386,14 @@ def test_refuses_fingerprints_and_images_in_place_of_feeds(
         fingerprint_files.read(signed, [keys["ours.pub"]])
 
 
+def test_refuses_a_packed_file_that_swells(here: Advisories, signed: Path) -> None:
+    files = artifacts.members(signed)
+    artifacts.rewrite(signed, files | {"blobs/sha256/0": bytes(80 << 20)})
+    signed.write_bytes(gzip.compress(signed.read_bytes(), 1))
+    assert artifact_files.is_layout(signed)
+    assert "to one" in refused(here, signed, unsigned=True).message
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 1_000, b"{}\n", b"PK\x03\x04" + bytes(64)])
 def test_refuses_what_is_no_export(here: Advisories, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar"

@@ -25,6 +25,7 @@ from seawall.core.errors import (
     DeniedError,
     IntegrityError,
     InvalidInputError,
+    LimitError,
     NotFoundError,
     SeawallError,
 )
@@ -78,7 +79,13 @@ FEEDS: Final = Kind(
     command="seawall feeds",
     host="feeds.invalid",
     otherwise="files as their sources publish them are imported without --key",
-    bounds=Limits(max_seconds=1_800),
+    # What is inside is packed already: a file that unpacks to far more is a bomb.
+    bounds=Limits(
+        max_unpacked_bytes=16 * limits.GIB,
+        max_ratio=10,
+        ratio_free_bytes=64 * limits.MIB,
+        max_seconds=1_800,
+    ),
 )
 KINDS: Final = (FINGERPRINTS, FEEDS)
 
@@ -188,7 +195,9 @@ def is_layout(path: Path) -> bool:
     if path.is_dir():
         return False
     with path.open("rb") as file, contextlib.suppress(ArchiveError):
-        for number, entry in enumerate(layers.walk(file, media.DOCKER_LAYER), start=1):
+        for number, entry in enumerate(
+            layers.walk(file, media.DOCKER_LAYER, FEEDS.bounds), start=1
+        ):
             if entry.path == inventory_layouts.MARK:
                 return True
             if number == LOOKED_AT_MAX:
@@ -271,6 +280,10 @@ def _altered(listed: Descriptor) -> IntegrityError:
 
 
 def _unreadable(path: Path, kind: Kind, error: ArchiveError) -> SeawallError:
+    if isinstance(error, LimitError):
+        return LimitError(
+            f"{path} is larger than {kind.noun} may be: {error.message}", remedy=kind.otherwise
+        )
     if is_layout(path):
         return IntegrityError(f"{path} is not whole: {error.message}", remedy=_FETCH_AGAIN)
     return _no_export(path, kind, error.message)

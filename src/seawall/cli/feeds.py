@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     bring = actions.add_parser("import", help="make files the current edition of their feeds")
-    bring.add_argument("file", type=Path, nargs="+", help="file or folder, in any format known")
+    bring.add_argument(
+        "file",
+        type=Path,
+        nargs="+",
+        help="what `export` wrote; or a file or folder in any format known",
+    )
     bring.add_argument(
         "--feed",
         help="name of the feed (default: the file's name); of a signed file: only this feed",

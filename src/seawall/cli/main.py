@@ -53,7 +53,7 @@ COMMANDS: Final = (
     Command(name="trust", module="trust", summary="say who may sign a repository's tags"),
     Command(name="explain", module="explain", summary="say whether an image may run, and why"),
     Command(name="policy", module="policy", summary="check the policy file, show what applies"),
-    Command(name="feeds", module="feeds", summary="import or update advisories"),
+    Command(name="feeds", module="feeds", summary="import, update and carry advisories"),
     Command(name="fingerprints", module="fingerprints", summary="learn to know copied programs"),
     Command(name="vex", module="vex", summary="say which answers about findings count here"),
     Command(name="user", module="user", summary="add, list and disable people and robots"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -64,3 +65,16 @@ def test_a_failed_write_leaves_nothing_behind(
     with pytest.raises(OSError, match="No space"):
         files.write_private(tmp_path / "key", b"secret")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_large_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "export.tar"
+    with files.writing_public(path) as file:
+        file.write(b"old")
+        assert not path.exists()
+    with contextlib.suppress(RuntimeError), files.writing_public(path) as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert b"old" == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())
+    assert 0o644 == path.stat().st_mode & 0o777
