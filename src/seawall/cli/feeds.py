@@ -82,6 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     from seawall.app import scanner, setup
 
+    if options.action == "sources":
+        return _sources(options)
     if options.action not in ("list", "export"):
         scanner.ensure_database(settings)
     with setup.opened(settings) as house:

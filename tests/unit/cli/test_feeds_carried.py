@@ -157,3 +157,9 @@ def test_without_an_edition_there_is_nothing_to_export(shell):
     ended = shell("feeds", "export")
     assert 3 == ended.code
     assert "seawall feeds update" in ended.err
+
+
+def test_the_feeds_that_are_known_by_name_are_listed_with_their_licences(shell):
+    names = [line["name"] for line in shell("feeds", "sources", "--json").lines()]
+    assert {"kev", "epss"} <= set(names)
+    assert "CC0" in shell("feeds", "sources").out
