@@ -35,6 +35,7 @@ from seawall.testing.scan_samples import (
     FEEDS_PAGE,
     HISTORY,
     JUDGEMENT,
+    SUPPORT,
     VULNERABILITY,
 )
 from seawall.testing.trust_samples import TRUST_PAGE
@@ -94,6 +95,8 @@ class SamplePages:
             advisories_from=ago(minutes=42),
             findings=_findings(self.findings, query),
             packages=_packages(self.packages, query.packages),
+            support=SUPPORT,
+            answered="1 answered for: 1 not affected",
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )
         return replace(page, scan=scan, judgement=self.judgement, history=self.history)
@@ -210,6 +213,8 @@ def _findings(findings: Sequence[views.Finding], query: views.ImageQuery) -> vie
     counts = Counts(
         **{level.value: len(rows) for level, rows in by.items()},
         fixable=sum(finding.fixed is not None for finding in findings),
+        exploited=sum(finding.rank.exploited != "" for finding in findings),
+        answered=1,
     )
     chosen = query.severity
     if chosen is None:

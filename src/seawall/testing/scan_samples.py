@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from seawall.testing.page_samples import SHOP, SHOP_OLD, ago, digest_of
+from seawall.testing.page_samples import EXPLOITED, MINOR, SHOP, SHOP_OLD, ago, digest_of
 from seawall.web import scan_views
 from seawall.web.severities import Counts, Severity
+
+SUPPORT: Final = (
+    scan_views.Support(text="support of debian 11 ended 2024-08-14", is_over=True),
+    scan_views.Support(text="support of python 3.10 ends 2026-10-31", is_over=False),
+)
 
 JUDGEMENT: Final = scan_views.Judgement(
     plan=scan_views.Plan(
@@ -70,8 +75,11 @@ JUDGEMENT: Final = scan_views.Judgement(
             reason="vulnerable_code_not_present: MiniZip is not built",
             author="shop security",
             until="",
+            severity=Severity.CRITICAL,
+            rank=MINOR,
         ),
     ),
+    answers_total=1,
     unapplied=("CVE-2025-9230: fixed by vendor: it is about pkg:oci/other, which is no name",),
 )
 
@@ -96,7 +104,8 @@ COMPARISON: Final = scan_views.Comparison(
         repository="shop/checkout",
         target="2.4",
         digest=SHOP,
-        counts=Counts(critical=1, high=1, low=1, fixable=2),
+        counts=Counts(critical=1, high=1, low=1, fixable=2, exploited=1, answered=3),
+        support=SUPPORT[:1],
     ),
     added=scan_views.Differences(
         rows=(
@@ -106,6 +115,7 @@ COMPARISON: Final = scan_views.Comparison(
                 package="libssl3",
                 detail="3.0.11-1~deb12u2",
                 fixed="3.0.17-1~deb12u3",
+                rank=EXPLOITED,
             ),
         ),
         total=1,

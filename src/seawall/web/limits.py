@@ -18,6 +18,8 @@ CLEARED_SHOWN: Final = 4
 WEAKNESSES_SHOWN: Final = 50
 UNEXPLAINED_SHOWN: Final = 50
 ANSWERS_SHOWN: Final = 50
+ENDINGS_SHOWN: Final = 20
+"""Products without support that are named."""
 HISTORY_POINTS: Final = 60
 """Reports that the trend of an image shows."""
 DIFFERENCES_SHOWN: Final = 100

@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 from seawall.web.severities import Counts, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """What ranks a finding beside its severity, in words; empty where nobody said."""
+
+    exploited: str = ""  # "exploited since 2025-11-20, by ransomware"
+    likelihood: str = ""  # "EPSS 41.2 %, percentile 97.0"
+    state: str = ""  # of a finding without a fix: what the distribution says
+    rated_by: str = ""  # who called it so severe
+
+
+UNRANKED: Final = Rank()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """The distribution, or a product in the image, whose support ended or soon ends."""
+
+    text: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +77,8 @@ class Answer:
     reason: str
     author: str
     until: str  # a day, or empty
+    severity: Severity = Severity.UNKNOWN
+    rank: Rank = UNRANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +108,7 @@ class Judgement:
     unexplained: tuple[Unexplained, ...] = ()
     unexplained_total: int = 0
     answers: tuple[Answer, ...] = ()
+    answers_total: int = 0
     unapplied: tuple[str, ...] = ()
 
 
@@ -105,6 +130,7 @@ class Side:
     digest: str = ""
     counts: Counts | None = None
     problem: str = ""
+    support: tuple[Support, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +142,7 @@ class Difference:
     package: str
     detail: str
     fixed: str
+    rank: Rank = UNRANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,7 @@ async def test_without_feeds_the_page_says_how_to_get_them(ada) -> None:
     assert "seawall feeds update" in text
 
 
-@pytest.mark.parametrize("path", ["/compare", "/feeds"])
+@pytest.mark.parametrize("path", ["/compare", "/feeds", "/vulnerability"])
 async def test_refuses_who_is_not_logged_in(reader, path) -> None:
     assert 303 == (await reader.get(path)).status
 
@@ -223,3 +223,45 @@ async def test_findings_lead_to_where_else_they_are(ada) -> None:
     text = await (await ada.get(IMAGE)).text()
 
     assert 'href="/vulnerability?id=CVE-2025-9230"' in text
+
+
+async def test_findings_say_what_ranks_them(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert "exploited since 2025-11-20, by ransomware" in text
+    assert "EPSS 41.2 %, percentile 97.4" in text
+    assert "rated by CVSS:3.1, 9.8" in text
+    assert "may come with a point release" in text
+    assert "No more fixes: support of debian 11 ended 2024-08-14" in " ".join(text.split())
+    assert "1 known to be exploited" in text
+
+
+async def test_what_is_answered_for_is_told_apart_and_leads_there(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert '<a href="#answers">1 answered for: 1 not affected</a>' in text
+    overview = await (await ada.get("/")).text()
+    assert "1 answered for" in overview
+    assert "1 exploited" in overview
+    assert "none open" in overview, "an image whose findings are all answered for"
+
+
+async def test_comparisons_say_what_ranks_new_findings_and_what_has_no_support(ada) -> None:
+    text = await (await ada.get(COMPARE)).text()
+
+    assert "exploited since 2025-11-20" in text
+    assert "support of debian 11 ended 2024-08-14" in text
+    assert "3 answered for" in text
+
+
+def test_a_report_is_counted_without_its_answers() -> None:
+    full = samples.full()
+    found = reports.counts(full)
+    assert (7, 1, 3) == (found.total, found.exploited, found.answered)
+    seen = reports.scan(full, views.ImageQuery(), has_layers=True)
+    assert found == seen.findings.counts
+    assert "3 answered for: 1 fixed, 1 not affected, 1 waived" == seen.answered
+    assert [True, False] == [one.is_over for one in seen.support]
+    ranks = {row.id: row.rank for group in seen.findings.groups for row in group.rows}
+    assert "will not be fixed" == ranks["CVE-2024-3"].state
+    assert "" == ranks["CVE-2024-1"].state

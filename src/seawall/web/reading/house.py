@@ -72,7 +72,6 @@ class HousePages:
         images = Images(
             database=self.database,
             registry=self.registry,
-            reports=self.reports,
             verdicts=verdicts,
             sight=sight,
         )
