@@ -161,7 +161,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def without_fix(finding: Finding) -> str:
     """Say why nothing clears a finding that no version is known to end."""
-    return _WORDS[finding.state]
+    return in_words(finding.state)
+
+
+def in_words(state: State) -> str:
+    """Say what a state means."""
+    return _WORDS[state]
 
 
 def without_fix_in_short(finding: Finding) -> str:

@@ -107,11 +107,13 @@ class SamplePages:
         self.viewers.append(viewer)
         return self.comparison_page if query.old and query.new else scan_views.Comparison()
 
-    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+    def vulnerability(
+        self, viewer: Viewer, query: scan_views.HoleQuery
+    ) -> scan_views.Vulnerability:
         self.viewers.append(viewer)
-        if identifier == self.vulnerability_page.id:
-            return self.vulnerability_page
-        return scan_views.Vulnerability(id=identifier, is_known=False)
+        if query.id == self.vulnerability_page.id:
+            return replace(self.vulnerability_page, page=query.page)
+        return scan_views.Vulnerability(id=query.id, is_known=False)
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         self.viewers.append(viewer)

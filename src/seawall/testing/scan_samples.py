@@ -193,8 +193,8 @@ VULNERABILITY: Final = scan_views.Vulnerability(
     also=("DSA-6015-1",),
     summary="Out-of-bounds read and write in CMS decryption with a password recipient.",
     severity=Severity.CRITICAL,
-    exploited_since="2025-11-20",
-    epss=0.412,
+    exploited=EXPLOITED.exploited,
+    likelihood=EXPLOITED.likelihood,
     holders=(
         scan_views.Holder(
             repository="shop/checkout",
@@ -205,6 +205,7 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(minutes=42),
             running=("checkout-1", "checkout-2"),
+            rated_by="CVSS:3.1, 9.8",
         ),
         scan_views.Holder(
             repository="shop/checkout",
@@ -215,9 +216,13 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(days=2),
             running=(),
+            state="may come with a point release",
+            rated_by="Debian",
+            answer="waived by alice until 2026-02-01: ticket 17",
         ),
     ),
     images=2,
     running=2,
+    pages=3,
     url="https://osv.dev/vulnerability/CVE-2025-9230",
 )

@@ -24,9 +24,8 @@ HISTORY_POINTS: Final = 60
 """Reports that the trend of an image shows."""
 DIFFERENCES_SHOWN: Final = 100
 """Rows of each kind in a comparison."""
-HOLDERS_SHOWN: Final = 500
-"""Images that the page of one hole names."""
-DIGESTS_PER_QUERY: Final = 200
+HOLDERS_PER_PAGE: Final = 25
+"""Images that the page of one hole names; who answers is looked for in the report of each."""
 LAYERS_MAX: Final = 100_000
 ECOSYSTEMS_SHOWN: Final = 12
 REFUSED_ROWS: Final = 20

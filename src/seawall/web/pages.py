@@ -160,11 +160,17 @@ async def _compare(site: _Site, request: web.Request, session: Session) -> web.R
 
 
 async def _vulnerability(site: _Site, request: web.Request, session: Session) -> web.Response:
-    identifier = queries.parse_vulnerability(request.query)
+    query = queries.parse_vulnerability(request.query)
     page = None
-    if identifier:
-        page = await blocking.run(site.pages.vulnerability, _viewer(session), identifier)
-    return rendering.render("vulnerability.html", session=session, now=site.clock.now(), page=page)
+    if query is not None:
+        page = await blocking.run(site.pages.vulnerability, _viewer(session), query)
+    return rendering.render(
+        "vulnerability.html",
+        session=session,
+        now=site.clock.now(),
+        page=page,
+        commands=commands.for_vulnerability(page) if page else (),
+    )
 
 
 async def _feeds(site: _Site, request: web.Request, session: Session) -> web.Response:

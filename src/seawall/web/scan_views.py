@@ -210,6 +210,14 @@ class FeedsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HoleQuery:
+    """A hole by one of its names, and a page of the images with it, counted from 1."""
+
+    id: str
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """One image that holds a hole. `running` are the names of containers that run it."""
 
@@ -219,13 +227,17 @@ class Holder:
     version: str
     fixed: str
     severity: Severity
-    since: dt.datetime
+    since: dt.datetime  # when it was first known of this image
     running: tuple[str, ...]
+    state: str = ""  # without a fix: what the distribution says
+    rated_by: str = ""
+    answer: str = ""  # who answers for it, and how; empty while it is open
+    is_here: bool = True  # False: it only runs still, and was deleted from the registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vulnerability:
-    """One hole in the fleet. `holders` are what runs first, then the oldest.
+    """One hole in the fleet. `holders` are one page of what runs first, then the oldest.
 
     Not `is_known`: no advisory that is imported speaks of it, so nobody looked for it.
     """
@@ -235,9 +247,11 @@ class Vulnerability:
     also: tuple[str, ...] = ()
     summary: str = ""
     severity: Severity | None = None
-    exploited_since: str = ""
-    epss: float | None = None
+    exploited: str = ""  # "exploited since 2025-11-20, by ransomware"
+    likelihood: str = ""  # "EPSS 41.2 %, percentile 97.0"
     holders: tuple[Holder, ...] = ()
+    page: int = 1
+    pages: int = 1
     images: int = 0  # that the viewer may see
     running: int = 0  # containers
     url: str = ""  # shown as a link only when it is https

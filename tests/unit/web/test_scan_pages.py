@@ -196,7 +196,8 @@ async def test_a_hole_is_shown_with_where_it_is_and_what_runs(ada) -> None:
 
     assert "checkout-1, checkout-2" in text
     assert "exploited since 2025-11-20" in text
-    assert "41.2 %" in text
+    assert "EPSS 41.2 %, percentile 97.4" in text
+    assert "by ransomware" in text
     assert "In <b>2</b> images, <b>2</b> containers run with it." in text
     assert text.index("checkout-1") < text.index("2 days ago")
 
@@ -223,6 +224,26 @@ async def test_findings_lead_to_where_else_they_are(ada) -> None:
     text = await (await ada.get(IMAGE)).text()
 
     assert 'href="/vulnerability?id=CVE-2025-9230"' in text
+
+
+async def test_who_answers_is_shown_beside_each_image(ada) -> None:
+    text = await (await ada.get(HOLE)).text()
+
+    assert "<b>open</b>" in text
+    assert "seawall where CVE-2025-9230" in text
+    assert "waived by alice until 2026-02-01: ticket 17" in text
+    assert "may come with a point release" in text
+    assert 'href="?id=CVE-2025-9230&amp;page=2#where"' in text
+
+
+async def test_an_image_that_only_runs_still_is_no_link(ada) -> None:
+    page = ada.pages.vulnerability_page
+    gone = replace(page.holders[0], is_here=False)
+    ada.pages.vulnerability_page = replace(page, holders=(gone,))
+    text = await (await ada.get(HOLE)).text()
+
+    assert "deleted here" in text
+    assert 'href="/images/shop/checkout' not in text
 
 
 async def test_findings_say_what_ranks_them(ada) -> None:

@@ -145,17 +145,20 @@ class HousePages:
         )
         return comparisons.make(query)
 
-    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+    def vulnerability(
+        self, viewer: Viewer, query: scan_views.HoleQuery
+    ) -> scan_views.Vulnerability:
         """Return where a hole is, in images that `viewer` may pull."""
         sight = Sight.of(viewer, self.grants)
         reader = VulnerabilityReader(
             database=self.database,
             registry=self.registry,
             receipts=self.receipts,
+            judge=self.judge,
             seen=self._look(sight),
             sight=sight,
         )
-        return reader.read(identifier)
+        return reader.read(query)
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         """Return all feeds in full. What went wrong with them is for administrators."""
