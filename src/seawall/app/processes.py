@@ -93,7 +93,9 @@ def duties(house: rooms.House) -> Clockwork:
     """Return what the workers do by the clock."""
     renew = Duty(name="renew-reports", every=EVERY_HOUR, do=house.scanning.renew_reports)
     uploads = Duty(name="drop-uploads", every=EVERY_HOUR, do=_drop_uploads(house))
-    return Clockwork(database=house.database, clock=house.clock, duties=(renew, uploads))
+    measure = Duty(name="measure", every=EVERY_HOUR, do=house.scanning.trending.measure)
+    found = (renew, uploads, measure)
+    return Clockwork(database=house.database, clock=house.clock, duties=found)
 
 
 def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:

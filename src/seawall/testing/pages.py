@@ -36,6 +36,7 @@ from seawall.testing.scan_samples import (
     HISTORY,
     JUDGEMENT,
     SUPPORT,
+    TRENDS,
     VULNERABILITY,
 )
 from seawall.testing.trust_samples import TRUST_PAGE
@@ -67,6 +68,7 @@ class SamplePages:
     trust_page: trust_views.TrustPage = TRUST_PAGE
     comparison_page: scan_views.Comparison = COMPARISON
     feeds_page: scan_views.FeedsPage = FEEDS_PAGE
+    trends_page: scan_views.Trends = TRENDS
     vulnerability_page: scan_views.Vulnerability = VULNERABILITY
     judgement: scan_views.Judgement | None = JUDGEMENT
     history: tuple[scan_views.Point, ...] = HISTORY
@@ -115,6 +117,13 @@ class SamplePages:
             return replace(self.vulnerability_page, page=query.page)
         return scan_views.Vulnerability(id=query.id, is_known=False)
 
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        self.viewers.append(viewer)
+        known = {one.name for one in self.trends_page.repositories}
+        if repository and repository not in known:
+            return None
+        return replace(self.trends_page, repository=repository) if repository else self.trends_page
+
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         self.viewers.append(viewer)
         return self.feeds_page
@@ -162,6 +171,7 @@ class EmptyPages(SamplePages):
                 events=(),
             ),
             log=(),
+            trends_page=scan_views.Trends(),
             feeds_page=scan_views.FeedsPage(feeds=(), stale_after_days=7),
         )
 

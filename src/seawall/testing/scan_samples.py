@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from seawall.testing.page_samples import EXPLOITED, MINOR, SHOP, SHOP_OLD, ago, digest_of
@@ -89,6 +90,42 @@ HISTORY: Final = tuple(
         counts=Counts(critical=number // 6, high=2 + number // 3, medium=5, low=number % 4),
     )
     for number in range(14)
+)
+
+_TODAY: Final = ago().date()
+
+
+def _day(number: int, *, of: int = 60) -> scan_views.Day:
+    back = of - 1 - number
+    return scan_views.Day(
+        day=_TODAY - dt.timedelta(days=back),
+        counts=Counts(
+            critical=3 + (number * 7) % 5,
+            high=20 + number % 9,
+            medium=40 - number // 3,
+            low=25,
+            fixable=30,
+            exploited=1 + number % 3,
+            answered=4,
+        ),
+        images=120 + number,
+        scanned=118 + number,
+        unsupported=2,
+        critical_age=None if number < 3 else 4.0 + number / 10,
+        closed=number % 4,
+        time_to_fix=6.5 if number % 4 else None,
+    )
+
+
+TRENDS: Final = scan_views.Trends(
+    days=tuple(_day(number) for number in range(60) if number != 40),
+    closed=88,
+    time_to_fix=6.5,
+    repositories=tuple(
+        scan_views.RepositoryToday(name=name, today=_day(number))
+        for number, name in ((59, "shop/checkout"), (4, "shop/payments"))
+    ),
+    total=2,
 )
 
 COMPARISON: Final = scan_views.Comparison(

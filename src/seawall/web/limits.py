@@ -24,6 +24,9 @@ HISTORY_POINTS: Final = 60
 """Reports that the trend of an image shows."""
 DIFFERENCES_SHOWN: Final = 100
 """Rows of each kind in a comparison."""
+TREND_DAYS: Final = 90
+"""Days that the page of trends goes back."""
+TREND_REPOSITORIES: Final = 50
 HOLDERS_PER_PAGE: Final = 25
 """Images that the page of one hole names; who answers is looked for in the report of each."""
 LAYERS_MAX: Final = 100_000

@@ -53,6 +53,11 @@ class Pages(Protocol):
         """Return where in the fleet a hole is; its id is well-formed."""
         ...
 
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        """Return open findings over time; empty: of all that the viewer may see. None as for
+        `image`."""
+        ...
+
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         """Return all feeds in full."""
         ...

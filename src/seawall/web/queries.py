@@ -56,6 +56,12 @@ def parse_vulnerability(query: Parameters) -> scan_views.HoleQuery | None:
     return scan_views.HoleQuery(id=text, page=page) if text else None
 
 
+def parse_trends(query: Parameters) -> str:
+    """Read `repository`; empty means all."""
+    text = _text(query, "repository")
+    return RepositoryName.parse(text) if text else ""
+
+
 def parse_audit(query: Parameters) -> views.AuditQuery:
     """Read `kind`, `actor`, `repository` and `before`."""
     kind, repository = _text(query, "kind"), _text(query, "repository")

@@ -210,6 +210,44 @@ class FeedsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What was open on one day. Means are in days, and None where there is nothing to average."""
+
+    day: dt.date
+    counts: Counts
+    images: int
+    scanned: int
+    unsupported: int
+    critical_age: float | None  # of open critical holes
+    closed: int  # critical and high ones
+    time_to_fix: float | None  # of those
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryToday:
+    """The newest numbers of one repository."""
+
+    name: str
+    today: Day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trends:
+    """Open findings over time, of one repository or of all that the viewer may see.
+
+    `days` are the oldest first, and those that nobody measured are left out. `repositories` are
+    those with most critical findings first, and may be fewer than `total`.
+    """
+
+    repository: str = ""  # empty: all
+    days: tuple[Day, ...] = ()
+    closed: int = 0
+    time_to_fix: float | None = None
+    repositories: tuple[RepositoryToday, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoleQuery:
     """A hole by one of its names, and a page of the images with it, counted from 1."""
 

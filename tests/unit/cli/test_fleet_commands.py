@@ -1,4 +1,4 @@
-"""`seawall where` says in a shell what the page of a hole says."""
+"""`seawall where` and `seawall trends` say in a shell what the pages say."""
 
 from __future__ import annotations
 
@@ -56,3 +56,17 @@ def test_refuses_what_is_no_id_and_no_page(shell, words):
     done = shell("where", *words)
     assert 2 == done.code
     assert "\x1b" not in done.err
+
+
+def test_trends_are_those_of_the_page(stage, at):
+    assert 3 == at("trends").code
+    stage.house.scanning.trending.measure()
+    done = at("trends", "shop/app")
+    assert 0 == done.code, done.err
+    (day,) = json.loads(at("trends", "--json").out)["days"]
+    page = stage.pages.trends(ADA, "")
+    assert page is not None
+    assert (1, 1) == (day["counts"]["critical"], page.days[0].counts.critical)
+    assert str(page.days[0].day) in done.out
+    assert 3 == at("trends", "no/such").code
+    assert 2 == at("trends", "NO").code

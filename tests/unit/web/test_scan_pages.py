@@ -124,7 +124,7 @@ async def test_without_feeds_the_page_says_how_to_get_them(ada) -> None:
     assert "seawall feeds update" in text
 
 
-@pytest.mark.parametrize("path", ["/compare", "/feeds", "/vulnerability"])
+@pytest.mark.parametrize("path", ["/compare", "/feeds", "/trends", "/vulnerability"])
 async def test_refuses_who_is_not_logged_in(reader, path) -> None:
     assert 303 == (await reader.get(path)).status
 
@@ -273,6 +273,42 @@ async def test_comparisons_say_what_ranks_new_findings_and_what_has_no_support(a
     assert "exploited since 2025-11-20" in text
     assert "support of debian 11 ended 2024-08-14" in text
     assert "3 answered for" in text
+
+
+async def test_trends_are_drawn_and_stand_in_a_table(ada) -> None:
+    text = await (await ada.get("/trends")).text()
+    newest = ada.pages.trends_page.days[-1]
+
+    assert 4 == text.count('class="trend"')
+    assert 59 == text.split('id="table"')[1].count("<time ")
+    assert f"{newest.scanned} of {newest.images}" in text
+    assert "9.9 d" in text
+    assert "88 closed in 59 days" in text
+    assert "seawall trends --json" in text
+    assert "<script" not in text
+    assert 'href="/trends" aria-current="page"' in text
+    assert 'href="/trends?repository=shop%2Fcheckout"' in text
+
+
+async def test_trends_of_one_repository_are_asked_for_by_name(ada) -> None:
+    found = await ada.get("/trends?repository=shop/checkout")
+    assert "Trends of shop/checkout" in await found.text()
+    assert 404 == (await ada.get("/trends?repository=no/such")).status
+    assert 400 == (await ada.get("/trends?repository=NO%20SUCH")).status
+
+
+async def test_before_the_first_day_there_is_no_chart(ada) -> None:
+    ada.pages.trends_page = scan_views.Trends()
+    text = await (await ada.get("/trends")).text()
+
+    assert "No day is measured yet" in text
+    assert "<svg class=" not in text.split("<main")[1]
+
+
+async def test_a_day_without_anything_open_is_drawn_as_nothing(ada) -> None:
+    day = replace(ada.pages.trends_page.days[0], counts=Counts(), scanned=0)
+    ada.pages.trends_page = scan_views.Trends(days=(day,))
+    assert 200 == (await ada.get("/trends")).status
 
 
 def test_a_report_is_counted_without_its_answers() -> None:

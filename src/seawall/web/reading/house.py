@@ -27,7 +27,7 @@ from seawall.trust.pending import PendingFiles
 from seawall.trust.trusted import TrustedKeys
 from seawall.web import scan_views, trust_views, views
 from seawall.web.ports import Viewer
-from seawall.web.reading import engines, feeds, log
+from seawall.web.reading import engines, feeds, log, trends
 from seawall.web.reading.comparison import Comparisons
 from seawall.web.reading.containers import Running
 from seawall.web.reading.engines import Seen
@@ -159,6 +159,11 @@ class HousePages:
             sight=sight,
         )
         return reader.read(query)
+
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        """Return open findings over time, as far as `viewer` may pull what has them."""
+        sight = Sight.of(viewer, self.grants)
+        return trends.page(self.database, sight, repository, self.clock.now().date())
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         """Return all feeds in full. What went wrong with them is for administrators."""
