@@ -83,7 +83,9 @@ async def test_a_wrong_password_is_told_and_the_name_is_kept(open_tab) -> None:
     await expect(tab.page.get_by_label("Password")).to_have_value("")
 
 
-@pytest.mark.parametrize("size", [PHONE, (768, 1000), DESKTOP, WIDE], ids=lambda size: str(size[0]))
+@pytest.mark.parametrize(
+    "size", [PHONE, (390, 844), (768, 1000), DESKTOP, WIDE], ids=lambda size: str(size[0])
+)
 async def test_no_page_scrolls_sideways(open_tab, size) -> None:
     tab = await open_tab(size=size)
     await tab.page.goto("/login")
