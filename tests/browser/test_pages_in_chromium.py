@@ -83,7 +83,9 @@ async def test_a_wrong_password_is_told_and_the_name_is_kept(open_tab) -> None:
     await expect(tab.page.get_by_label("Password")).to_have_value("")
 
 
-@pytest.mark.parametrize("size", [PHONE, (768, 1000), DESKTOP, WIDE], ids=lambda size: str(size[0]))
+@pytest.mark.parametrize(
+    "size", [PHONE, (390, 844), (768, 1000), DESKTOP, WIDE], ids=lambda size: str(size[0])
+)
 async def test_no_page_scrolls_sideways(open_tab, size) -> None:
     tab = await open_tab(size=size)
     await tab.page.goto("/login")
@@ -91,7 +93,7 @@ async def test_no_page_scrolls_sideways(open_tab, size) -> None:
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
     for path in (
-        "/", IMAGE, f"{IMAGE}?severity=high", COMPARE, HOLE, "/feeds", TRUST, "/audit",
+        "/", IMAGE, f"{IMAGE}?severity=high", COMPARE, HOLE, "/trends", "/feeds", TRUST, "/audit",
         "/images/no/-/such",
     ):  # fmt: skip
         await tab.page.goto(path)
@@ -136,7 +138,7 @@ async def test_nothing_breaks_the_content_security_policy(open_tab, size) -> Non
     tab = await open_tab(size=size, dark=True)
     await log_in(tab)
     await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-    for path in ("/", IMAGE, COMPARE, HOLE, "/feeds", TRUST, "/audit"):
+    for path in ("/", IMAGE, COMPARE, HOLE, "/trends", "/feeds", TRUST, "/audit"):
         await tab.page.goto(path)
         await expect(tab.page.locator("h1")).to_be_visible()
 
@@ -180,7 +182,17 @@ async def test_has_no_serious_accessibility_findings(open_tab, axe: Path) -> Non
         found += await _axe(tab, source, f"/login {size} {dark}")
         await log_in(tab)
         await expect(tab.page.get_by_role("heading", name="Overview")).to_be_visible()
-        for path in ("/", IMAGE, COMPARE, HOLE, "/feeds", TRUST, "/audit", "/images/no/-/such"):
+        for path in (
+            "/",
+            IMAGE,
+            COMPARE,
+            HOLE,
+            "/trends",
+            "/feeds",
+            TRUST,
+            "/audit",
+            "/images/no/-/such",
+        ):
             await tab.page.goto(path)
             found += await _axe(tab, source, f"{path} {size} {dark}")
     assert found == []

@@ -10,9 +10,10 @@ from seawall.oci.names import RepositoryName
 from seawall.scan import whereabouts
 from seawall.testing import houses
 from seawall.testing.houses import ADA, LIN, SHOP, Stage
-from seawall.web.scan_views import ComparisonQuery
+from seawall.web.scan_views import ComparisonQuery, HoleQuery
 
 OTHER = RepositoryName("other/app")
+HOLE = HoleQuery(id="PYSEC-2026-1")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("name", ["PYSEC-2026-1"])
 def test_every_image_with_the_hole_is_found(stage: Stage, name: str) -> None:
-    page = stage.pages.vulnerability(ADA, name)
+    page = stage.pages.vulnerability(ADA, HoleQuery(id=name))
     assert page.is_known
     assert {"shop/app", "other/app"} == {one.repository for one in page.holders}
     assert {"9.0"} == {one.version for one in page.holders}
@@ -37,19 +38,19 @@ def test_every_image_with_the_hole_is_found(stage: Stage, name: str) -> None:
 
 
 def test_refuses_to_tell_of_images_that_the_viewer_may_not_pull(stage: Stage) -> None:
-    page = stage.pages.vulnerability(LIN, "PYSEC-2026-1")
+    page = stage.pages.vulnerability(LIN, HOLE)
     assert {"other/app"} == {one.repository for one in page.holders}
     assert 1 == page.images
 
 
 def test_a_hole_that_nobody_knows_is_told_as_that(stage: Stage) -> None:
-    assert not stage.pages.vulnerability(ADA, "CVE-1999-0001").is_known
+    assert not stage.pages.vulnerability(ADA, HoleQuery(id="CVE-1999-0001")).is_known
 
 
 def test_a_known_hole_that_no_image_has_is_no_warning(stage: Stage) -> None:
     found = whereabouts.of_hole(stage.house.database, "DSA-1-1")
     assert found.ids
-    page = stage.pages.vulnerability(ADA, "DSA-1-1")
+    page = stage.pages.vulnerability(ADA, HoleQuery(id="DSA-1-1"))
     assert page.is_known
     assert {one.digest for one in page.holders} == {str(one.digest) for one in found.holders}
 

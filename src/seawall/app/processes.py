@@ -22,9 +22,11 @@ from seawall.app.setup import opened
 from seawall.app.supervisor import Child
 from seawall.config import Settings
 from seawall.core import files, ids
+from seawall.core.errors import SeawallError
 from seawall.distribution import door, tokens
 from seawall.engine import docker
-from seawall.flows import rejudging, scanning, transparency
+from seawall.flows import forgetting, rejudging, scanning, transparency
+from seawall.flows.forgetting import Forgetting
 from seawall.gate import server as gate
 from seawall.gate.settings import GateSettings
 from seawall.gate.tls import TlsFiles
@@ -41,6 +43,7 @@ from seawall.web import failures, pages
 from seawall.web.reading import HousePages, engines
 
 ENGINE_FALLBACK = Path("/var/run/docker.sock")
+ENGINE_DEADLINE_S: Final = 10.0
 EVERY_HOUR: Final = dt.timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
@@ -93,7 +96,10 @@ def duties(house: rooms.House) -> Clockwork:
     """Return what the workers do by the clock."""
     renew = Duty(name="renew-reports", every=EVERY_HOUR, do=house.scanning.renew_reports)
     uploads = Duty(name="drop-uploads", every=EVERY_HOUR, do=_drop_uploads(house))
-    return Clockwork(database=house.database, clock=house.clock, duties=(renew, uploads))
+    measure = Duty(name="measure", every=EVERY_HOUR, do=house.scanning.trending.measure)
+    forget = Duty(name="forget-reports", every=EVERY_HOUR, do=_forgetting(house).forget_deleted)
+    found = (renew, uploads, measure, forget)
+    return Clockwork(database=house.database, clock=house.clock, duties=found)
 
 
 def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
@@ -105,8 +111,11 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         tasks=house.scanning.tasks()
         | house.rejudging.tasks()
         | house.logging.tasks()
+        | _forgetting(house).tasks()
         | clockwork.tasks(),
-        rules=dispatch.joined(scanning.RULES, rejudging.RULES, transparency.RULES),
+        rules=dispatch.joined(
+            scanning.RULES, rejudging.RULES, transparency.RULES, forgetting.RULES
+        ),
     )
 
 
@@ -114,6 +123,28 @@ def _owner(settings: Settings, index: int) -> str:
     """Return a name that the worker keeps in its next life, and none on another machine has."""
     here = files.read_or_create_private(settings.run / "replica", lambda: ids.new_id().encode())
     return f"{here.decode()}/worker-{index}"
+
+
+def _forgetting(house: rooms.House) -> Forgetting:
+    return Forgetting(
+        database=house.database,
+        registry=house.registry,
+        reports=house.reports,
+        receipts=house.receipts,
+        find_containers=lambda: _containers(house.settings),
+    )
+
+
+def _containers(settings: Settings) -> frozenset[str] | None:
+    """Return the ids of all containers that the engine has; None when it cannot be asked."""
+    socket = engine_socket.find(settings)
+    if socket is None:
+        return None
+    try:
+        engine = docker.Docker(socket, deadline_s=ENGINE_DEADLINE_S)
+        return frozenset(one.id for one in engine.containers(with_stopped=True))
+    except SeawallError:
+        return None
 
 
 def _drop_uploads(house: rooms.House) -> Callable[[], None]:

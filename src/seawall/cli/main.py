@@ -45,6 +45,8 @@ COMMANDS: Final = (
     Command(name="up", module="up", summary="start registry, scanner, gate and pages; stay"),
     Command(name="doctor", module="doctor", summary="explain the state of the installation"),
     Command(name="scan", module="scan", summary="show what is in an image and wrong with it"),
+    Command(name="where", module="where", summary="say which images have a hole, and what runs"),
+    Command(name="trends", module="trends", summary="show what was open, day by day"),
     Command(name="key", module="key", summary="make signing keys and say which are trusted"),
     Command(name="authority", module="authority", summary="say whose certificates may vouch"),
     Command(name="sign", module="sign", summary="vouch for an image"),

@@ -121,6 +121,11 @@ class Judge:
             scanned=looked.scanned,
         )
 
+    def has_answers(self, repository: RepositoryName) -> bool:
+        """Tell whether anything answers for findings of the repository at all."""
+        rules = self._rules(repository)
+        return bool(self.answers()) or (not isinstance(rules, SeawallError) and bool(rules.waivers))
+
     def waived(self, repository: RepositoryName, report: Report) -> Report:
         """Return a report without what a waiver of the repository's policy covers now."""
         return _waived(report, self._rules(repository), self.clock.now()) or report

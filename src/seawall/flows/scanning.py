@@ -20,6 +20,7 @@ from seawall.core.clock import Clock
 from seawall.core.errors import NotFoundError
 from seawall.flows import judging
 from seawall.flows.judging import Judge
+from seawall.flows.trending import Trending
 from seawall.jobs import queue
 from seawall.jobs.queue import Job, NewJob
 from seawall.jobs.worker import Task
@@ -160,6 +161,10 @@ class Scanning:
     """How layers are read: in this process, unless something better is given."""
     recognition: Callable[[], Recognition] = lambda: SIGNATURES
     """How programs without a package are recognised now."""
+
+    @property
+    def trending(self) -> Trending:
+        return Trending(database=self.database, registry=self.registry, clock=self.clock)
 
     @property
     def taught(self) -> TaughtPrograms:
@@ -313,6 +318,7 @@ class Scanning:
                 )
             )
         self.judge.record(judgement, actor=actors.SYSTEM)
+        self.trending.note(repository, judgement)
         if judgement.proof.is_valid:
             self._learn(repository, digest, judgement.proof.signatures)
 

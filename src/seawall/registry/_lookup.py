@@ -234,7 +234,7 @@ def places_of(
     return [
         (RepositoryName(name), Digest(digest))
         for portion in _portions(digests)
-        for name, digest in connection.execute(query.where(_manifests.digest.in_(portion)))
+        for name, digest in connection.execute(query.where(_manifests.digest.in_(portion))).all()
     ]
 
 

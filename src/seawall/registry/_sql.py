@@ -48,6 +48,7 @@ manifests = sa.Table(
     sa.Column("pushed_at", sa.Text, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Index(None, "repository_id", "subject", "digest"),
+    sa.Index(None, "digest"),  # in which repositories an image is
 )
 
 manifest_blobs = sa.Table(

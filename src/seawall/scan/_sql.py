@@ -249,6 +249,56 @@ unsettled = sa.Table(
 )
 """Images in whose numbers a change of a verdict is not counted yet."""
 
+standings = sa.Table(
+    "scan_standing",
+    tables,
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("scanned", sa.Text, nullable=False, index=True),  # whose report it is
+    sa.Column("body", sa.LargeBinary, nullable=False),  # zstd of JSON
+)
+"""How images stood when they were last judged: see `scan.standings`."""
+
+open_holes = sa.Table(
+    "scan_open_hole",
+    tables,
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("hole", sa.Text, primary_key=True),
+    sa.Column("package", sa.Text, primary_key=True),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+)
+"""Critical and high holes that are open in a repository, and since when: see `scan.trends`."""
+
+days = sa.Table(
+    "scan_day",
+    tables,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("repository", sa.Text, primary_key=True),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False)
+        for name in (
+            "images",
+            "scanned",
+            "critical",
+            "high",
+            "medium",
+            "low",
+            "negligible",
+            "unknown",
+            "fixable",
+            "exploited",
+            "answered",
+            "unsupported",
+            "open_critical",
+            "closed",
+        )
+    ),
+    sa.Column("open_critical_days", sa.Float, nullable=False),
+    sa.Column("closed_days", sa.Float, nullable=False),
+)
+"""The numbers of each repository on each day."""
+
 layer_facts = sa.Table(
     "scan_layer_facts",
     tables,

@@ -43,6 +43,18 @@ _WORDS: Final[Mapping[State, str]] = {
 
 _NO_FIX: Final = _WORDS[State.PLAIN]
 
+_SHORT_WORDS: Final[Mapping[State, str]] = {
+    State.PLAIN: "—",
+    State.NO_DSA: "minor",
+    State.POSTPONED: "postponed",
+    State.IGNORED: "won't fix",
+    State.END_OF_LIFE: "end of life",
+    State.UNIMPORTANT: "unimportant",
+    State.UNDER_INVESTIGATION: "looked at",
+    State.UNDETERMINED: "unknown",
+}
+"""The same where a line has little room."""
+
 _ECOSYSTEMS: Final[Mapping[PackageType, str]] = {
     PackageType.APK: "Alpine",
     PackageType.CARGO: "npm",  # the order of semantic versioning
@@ -149,7 +161,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def without_fix(finding: Finding) -> str:
     """Say why nothing clears a finding that no version is known to end."""
-    return _WORDS[finding.state]
+    return in_words(finding.state)
+
+
+def in_words(state: State) -> str:
+    """Say what a state means."""
+    return _WORDS[state]
+
+
+def without_fix_in_short(finding: Finding) -> str:
+    """Say the same in a word or two."""
+    return _SHORT_WORDS[finding.state]
 
 
 def of_report(report: Report) -> Plan:

@@ -25,7 +25,7 @@ class FindingChange(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fields(self) -> tuple[str, ...]:
         """Name what changed."""
-        watched = ("version", "severity", "fixed_version")
+        watched = ("version", "severity", "fixed_version", "state", "exploited_since")
         return tuple(
             one for one in watched if getattr(self.before, one) != getattr(self.after, one)
         )

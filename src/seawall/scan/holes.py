@@ -129,7 +129,11 @@ def judge(questions: Collection[Question], lookup: Lookup) -> dict[Question, tup
 
 def signals_of(hole: Hole, listed: Mapping[str, Signals]) -> Signals:
     """Return the signals of a hole: those of its headline, else of its other names."""
-    found = [listed[name] for name in hole.ids if name in listed]
+    return merged([listed[name] for name in hole.ids if name in listed])
+
+
+def merged(found: Sequence[Signals]) -> Signals:
+    """Return what is known of one hole under several names."""
     if len(found) <= 1:
         return found[0] if found else QUIET
     exploited = min((s.exploited_since for s in found if s.exploited_since), default="")

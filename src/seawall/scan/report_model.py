@@ -158,6 +158,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that CISA lists as exploited."""
     informational: int = 0
     end_of_life: int = 0
+    answered: int = 0
+    """Findings that somebody answers for; the other numbers are without them."""
 
     @property
     def findings(self) -> int:
@@ -197,6 +199,7 @@ def summarise(report: Report) -> Summary:
         exploited=sum(finding.is_known_exploited for finding in report.findings),
         informational=len(report.informational),
         end_of_life=sum(each.is_over for each in report.end_of_life),
+        answered=len(report.suppressed),
     )
 
 

@@ -255,12 +255,6 @@ class Reports:
         with self._database.read() as connection:
             return frozenset(map(Digest, connection.execute(query).scalars()))
 
-    def images_with_hole(self, name: str) -> tuple[verdicts.Place, ...]:
-        """Return where in the fleet a hole is, under any of its names, and since when."""
-        with self._database.read() as connection:
-            packages = staging.packages_signalled(connection, [name])
-            return verdicts.places(connection, packages, name)
-
     def forget(self, connection: sa.Connection, digest: Digest) -> None:
         """Drop what is known about an image that no longer exists, in the caller's transaction."""
         c, i = _sql.contents.c, _sql.images.c

@@ -20,11 +20,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from seawall.oci.digest import Digest
 from seawall.scan import _sql, staging, versions
 from seawall.scan.ecosystems import Question
 from seawall.scan.holes import Hole
-from seawall.scan.severity import Severity
 
 IDS_PER_QUERY: Final = 500
 ROWS_PER_INSERT: Final = 2_000
@@ -41,61 +39,6 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
 
 
 _QUESTIONS: Final = msgspec.json.Decoder(_Stored)
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one package in one image, with a hole."""
-
-    digest: Digest
-    package: str
-    version: str
-    id: str
-    """The headline."""
-    severity: Severity
-    fixed_version: str
-    since: str
-    """When the fleet first knew of it in this image, RFC 3339."""
-
-
-def places(
-    connection: sa.Connection, packages: Collection[staging.Package], name: str
-) -> tuple[Place, ...]:
-    """Return every image with a hole of this name in one of the packages, by digest."""
-    p, n, c, i = _sql.packages.c, _sql.package_names.c, _sql.contents.c, _sql.images.c
-    found: set[Place] = set()
-    for batch in staging.batches(sorted(packages), IDS_PER_QUERY):
-        rows = connection.execute(
-            sa.select(p.id, p.question, p.verdict, p.since)
-            .join_from(_sql.package_names, _sql.packages, p.id == n.id)
-            .where(sa.tuple_(n.ecosystem, n.package).in_(batch))
-        ).all()
-        for row in rows:
-            holes = [hole for hole in decode(row.verdict) if name in hole.ids]
-            holders = (
-                connection.execute(
-                    sa.select(i.digest, i.scanned_at)
-                    .join_from(_sql.contents, _sql.images, i.id == c.image)
-                    .where(c.package == row.id, c.components > 0)
-                )
-                if holes
-                else ()
-            )
-            since = decode_since(row.since)
-            package, version = question_of(row.question).names[0]
-            found.update(
-                Place(
-                    digest=Digest(holder.digest),
-                    package=package,
-                    version=version,
-                    id=hole.ids[0],
-                    severity=hole.rating.severity,
-                    fixed_version=hole.fixed,
-                    since=max(since.get(hole.ids[0], ""), holder.scanned_at),
-                )
-                for holder in holders
-                for hole in holes
-            )
-    return tuple(sorted(found, key=lambda place: (place.digest, place.package, place.version)))
 
 
 def encode(holes: Collection[Hole]) -> bytes:

@@ -13,12 +13,12 @@ import msgspec
 import sqlalchemy as sa
 
 from seawall.oci.digest import Digest
-from seawall.scan import _sql, staging, verdicts
+from seawall.scan import _sql, holes, staging, verdicts
 from seawall.scan.holes import QUIET, Hole, Signals
 from seawall.scan.lookup import StoredAdvisories
 from seawall.store import Database
 
-IMAGES_MAX: Final = 2_000
+HOLDERS_MAX: Final = 100_000
 """Rows that are told; how many there are in all is counted."""
 
 NAMES_PER_QUERY: Final = 300
@@ -44,7 +44,8 @@ class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
     holders: tuple[Holder, ...] = ()
     """The oldest first."""
     total: int = 0
-    images: int = 0
+    summary: str = ""
+    """The longest that an advisory gives."""
     signals: Signals = QUIET
 
 
@@ -68,14 +69,15 @@ def of_hole(database: Database, identifier: str) -> Whereabouts:
         ]
         names = {name for one in found for name in one.hole.ids}
         ids = (identifier, *sorted(names - {identifier}))
-        signals = StoredAdvisories(connection).signals(set(ids))
+        listed = StoredAdvisories(connection).signals(set(ids))
+        summary = _summary(connection, advisories)
     found.sort(key=lambda one: (one.since, one.digest, one.package, one.version))
     return Whereabouts(
         ids=ids,
-        holders=tuple(found[:IMAGES_MAX]),
+        holders=tuple(found[:HOLDERS_MAX]),
         total=len(found),
-        images=len({one.digest for one in found}),
-        signals=next((signals[one] for one in ids if one in signals), QUIET),
+        summary=summary,
+        signals=holes.merged([listed[one] for one in ids if one in listed]),
     )
 
 
@@ -84,6 +86,14 @@ def _advisories(connection: sa.Connection, identifier: str) -> list[int]:
     own = sa.select(a.key).where(a.id == identifier)
     others = sa.select(n.advisory).where(n.alias == identifier)
     return sorted(set(connection.execute(sa.union(own, others)).scalars()))
+
+
+def _summary(connection: sa.Connection, advisories: list[int]) -> str:
+    a = _sql.advisories.c
+    texts = connection.execute(
+        sa.select(a.summary).where(a.key.in_(advisories[:NAMES_PER_QUERY]))
+    ).scalars()
+    return max(texts, key=len, default="")
 
 
 def _names(connection: sa.Connection, advisories: list[int]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Final
 from seawall.core import actor as actors
 from seawall.core.reason import Reason
 from seawall.oci.digest import Digest
-from seawall.web import views
+from seawall.web import scan_views, views
 from seawall.web.views import Counts, Outcome, Severity
 
 NOW: Final = dt.datetime(2026, 11, 25, 14, 30, tzinfo=dt.UTC)
@@ -148,7 +148,9 @@ IMAGES: Final = (
         "shop/checkout",
         "2.4",
         outcome=Outcome.REFUSED,
-        found=Counts(critical=2, high=5, medium=11, low=23, unknown=1, fixable=9),
+        found=Counts(
+            critical=2, high=5, medium=11, low=23, unknown=1, fixable=9, exploited=1, answered=1
+        ),
         size=77_812_340,
         pushed_at=ago(minutes=34),
         pushed_by=CI,
@@ -175,7 +177,7 @@ IMAGES: Final = (
         "web/docs",
         "latest",
         outcome=Outcome.ALLOWED,
-        found=Counts(),
+        found=Counts(answered=2),
         signers=("release",),
         size=9_120_400,
         pushed_at=ago(days=2),
@@ -295,12 +297,26 @@ def _finding(
     )
 
 
+EXPLOITED: Final = scan_views.Rank(
+    exploited="exploited since 2025-11-20, by ransomware",
+    likelihood="EPSS 41.2 %, percentile 97.4",
+    rated_by="CVSS:3.1, 9.8",
+)
+MINOR: Final = scan_views.Rank(
+    likelihood="EPSS 0.04 %, percentile 11.0",
+    state="may come with a point release",
+    rated_by="Debian",
+)
+
 FINDINGS: Final = (
-    _finding(
-        "CVE-2025-9230",
-        Severity.CRITICAL,
-        ("openssl", "3.0.11-1~deb12u2", "3.0.17-1~deb12u3"),
-        "Out-of-bounds read and write in CMS decryption with a password recipient.",
+    replace(
+        _finding(
+            "CVE-2025-9230",
+            Severity.CRITICAL,
+            ("openssl", "3.0.11-1~deb12u2", "3.0.17-1~deb12u3"),
+            "Out-of-bounds read and write in CMS decryption with a password recipient.",
+        ),
+        rank=EXPLOITED,
     ),
     replace(
         _finding(
@@ -330,8 +346,11 @@ FINDINGS: Final = (
         for n in range(11)
     ),
     *(
-        _finding(
-            f"CVE-2026-3{n:04}", Severity.LOW, ("zlib1g", "1:1.2.13.dfsg-1", None), "A sample."
+        replace(
+            _finding(
+                f"CVE-2026-3{n:04}", Severity.LOW, ("zlib1g", "1:1.2.13.dfsg-1", None), "A sample."
+            ),
+            rank=MINOR,
         )
         for n in range(23)
     ),

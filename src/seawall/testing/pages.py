@@ -35,6 +35,8 @@ from seawall.testing.scan_samples import (
     FEEDS_PAGE,
     HISTORY,
     JUDGEMENT,
+    SUPPORT,
+    TRENDS,
     VULNERABILITY,
 )
 from seawall.testing.trust_samples import TRUST_PAGE
@@ -66,6 +68,7 @@ class SamplePages:
     trust_page: trust_views.TrustPage = TRUST_PAGE
     comparison_page: scan_views.Comparison = COMPARISON
     feeds_page: scan_views.FeedsPage = FEEDS_PAGE
+    trends_page: scan_views.Trends = TRENDS
     vulnerability_page: scan_views.Vulnerability = VULNERABILITY
     judgement: scan_views.Judgement | None = JUDGEMENT
     history: tuple[scan_views.Point, ...] = HISTORY
@@ -94,6 +97,8 @@ class SamplePages:
             advisories_from=ago(minutes=42),
             findings=_findings(self.findings, query),
             packages=_packages(self.packages, query.packages),
+            support=SUPPORT,
+            answered="1 answered for: 1 not affected",
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )
         return replace(page, scan=scan, judgement=self.judgement, history=self.history)
@@ -104,11 +109,20 @@ class SamplePages:
         self.viewers.append(viewer)
         return self.comparison_page if query.old and query.new else scan_views.Comparison()
 
-    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+    def vulnerability(
+        self, viewer: Viewer, query: scan_views.HoleQuery
+    ) -> scan_views.Vulnerability:
         self.viewers.append(viewer)
-        if identifier == self.vulnerability_page.id:
-            return self.vulnerability_page
-        return scan_views.Vulnerability(id=identifier, is_known=False)
+        if query.id == self.vulnerability_page.id:
+            return replace(self.vulnerability_page, page=query.page)
+        return scan_views.Vulnerability(id=query.id, is_known=False)
+
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        self.viewers.append(viewer)
+        known = {one.name for one in self.trends_page.repositories}
+        if repository and repository not in known:
+            return None
+        return replace(self.trends_page, repository=repository) if repository else self.trends_page
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         self.viewers.append(viewer)
@@ -157,6 +171,7 @@ class EmptyPages(SamplePages):
                 events=(),
             ),
             log=(),
+            trends_page=scan_views.Trends(),
             feeds_page=scan_views.FeedsPage(feeds=(), stale_after_days=7),
         )
 
@@ -210,6 +225,8 @@ def _findings(findings: Sequence[views.Finding], query: views.ImageQuery) -> vie
     counts = Counts(
         **{level.value: len(rows) for level, rows in by.items()},
         fixable=sum(finding.fixed is not None for finding in findings),
+        exploited=sum(finding.rank.exploited != "" for finding in findings),
+        answered=1,
     )
     chosen = query.severity
     if chosen is None:

@@ -20,7 +20,7 @@ from seawall.scan.model import (
     Weakness,
     WeaknessKind,
 )
-from seawall.scan.report_model import FeedUsed, Finding, Report, Suppressed
+from seawall.scan.report_model import EndOfLife, FeedUsed, Finding, Report, Suppressed
 from seawall.scan.severity import Severity
 
 IMAGE: Final = str(Digest.of(b"manifest"))
@@ -135,7 +135,8 @@ _GHSA: Final = "GHSA-xxxx-yyyy-zzzz"
 _FINDINGS: Final = (
     finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
             fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",), is_known_exploited=True,
-            exploited_since="2021-12-10", epss=0.94, epss_rank=0.999),
+            exploited_since="2021-12-10", is_used_by_ransomware=True, epss=0.94, epss_rank=0.99987,
+            severity_source="CVSS:3.1"),
     finding("CVE-2024-1", _FIRST, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
     finding("CVE-2024-1", _SECOND, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
     finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
@@ -199,6 +200,11 @@ def full() -> Report:
         is_partial=True,
         unjudged=1,
         notices=("1 not judged: advisories about packages of type generic are not matched yet",),
+        end_of_life=(
+            EndOfLife(product="debian", cycle="12", ends="2025-12-01", is_over=True),
+            EndOfLife(product="busybox", cycle="1.36", ends="2026-02-01", is_over=False,
+                      component="pkg:generic/busybox@1.36.1"),
+        ),
         suppressed=_SUPPRESSED,
         unapplied=("CVE-2024-1: the statement is about pkg:oci/other",),
     )  # fmt: skip
@@ -232,7 +238,8 @@ def hostile(text: str = HOSTILE) -> Report:
     )  # fmt: skip
     found = finding(
         text, bad, aliases=(text,), package=text, fixed_version=text, summary=text,
-        severity_source=text, feeds=(text,),
+        severity_source=text, feeds=(text,), exploited_since=text, is_known_exploited=True,
+        epss=0.5, epss_rank=0.5,
     )  # fmt: skip
     return Report(
         digest=IMAGE,
@@ -255,6 +262,7 @@ def hostile(text: str = HOSTILE) -> Report:
         scanner_version="1.2.3",
         is_partial=True,
         notices=(text,),
+        end_of_life=(EndOfLife(product=text, cycle=text, ends=text, is_over=True, component=text),),
         suppressed=(
             Suppressed(finding=found, status="not_affected", reason=text, author=text, until=text),
         ),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
-from seawall.testing.page_samples import SHOP, SHOP_OLD, ago, digest_of
+from seawall.testing.page_samples import EXPLOITED, MINOR, SHOP, SHOP_OLD, ago, digest_of
 from seawall.web import scan_views
 from seawall.web.severities import Counts, Severity
+
+SUPPORT: Final = (
+    scan_views.Support(text="support of debian 11 ended 2024-08-14", is_over=True),
+    scan_views.Support(text="support of python 3.10 ends 2026-10-31", is_over=False),
+)
 
 JUDGEMENT: Final = scan_views.Judgement(
     plan=scan_views.Plan(
@@ -70,8 +76,11 @@ JUDGEMENT: Final = scan_views.Judgement(
             reason="vulnerable_code_not_present: MiniZip is not built",
             author="shop security",
             until="",
+            severity=Severity.CRITICAL,
+            rank=MINOR,
         ),
     ),
+    answers_total=1,
     unapplied=("CVE-2025-9230: fixed by vendor: it is about pkg:oci/other, which is no name",),
 )
 
@@ -81,6 +90,42 @@ HISTORY: Final = tuple(
         counts=Counts(critical=number // 6, high=2 + number // 3, medium=5, low=number % 4),
     )
     for number in range(14)
+)
+
+_TODAY: Final = ago().date()
+
+
+def _day(number: int, *, of: int = 60) -> scan_views.Day:
+    back = of - 1 - number
+    return scan_views.Day(
+        day=_TODAY - dt.timedelta(days=back),
+        counts=Counts(
+            critical=3 + (number * 7) % 5,
+            high=20 + number % 9,
+            medium=40 - number // 3,
+            low=25,
+            fixable=30,
+            exploited=1 + number % 3,
+            answered=4,
+        ),
+        images=120 + number,
+        scanned=118 + number,
+        unsupported=2,
+        critical_age=None if number < 3 else 4.0 + number / 10,
+        closed=number % 4,
+        time_to_fix=6.5 if number % 4 else None,
+    )
+
+
+TRENDS: Final = scan_views.Trends(
+    days=tuple(_day(number) for number in range(60) if number != 40),
+    closed=88,
+    time_to_fix=6.5,
+    repositories=tuple(
+        scan_views.RepositoryToday(name=name, today=_day(number))
+        for number, name in ((59, "shop/checkout"), (4, "shop/payments"))
+    ),
+    total=2,
 )
 
 COMPARISON: Final = scan_views.Comparison(
@@ -96,7 +141,8 @@ COMPARISON: Final = scan_views.Comparison(
         repository="shop/checkout",
         target="2.4",
         digest=SHOP,
-        counts=Counts(critical=1, high=1, low=1, fixable=2),
+        counts=Counts(critical=1, high=1, low=1, fixable=2, exploited=1, answered=3),
+        support=SUPPORT[:1],
     ),
     added=scan_views.Differences(
         rows=(
@@ -106,6 +152,7 @@ COMPARISON: Final = scan_views.Comparison(
                 package="libssl3",
                 detail="3.0.11-1~deb12u2",
                 fixed="3.0.17-1~deb12u3",
+                rank=EXPLOITED,
             ),
         ),
         total=1,
@@ -183,8 +230,8 @@ VULNERABILITY: Final = scan_views.Vulnerability(
     also=("DSA-6015-1",),
     summary="Out-of-bounds read and write in CMS decryption with a password recipient.",
     severity=Severity.CRITICAL,
-    exploited_since="2025-11-20",
-    epss=0.412,
+    exploited=EXPLOITED.exploited,
+    likelihood=EXPLOITED.likelihood,
     holders=(
         scan_views.Holder(
             repository="shop/checkout",
@@ -195,6 +242,7 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(minutes=42),
             running=("checkout-1", "checkout-2"),
+            rated_by="CVSS:3.1, 9.8",
         ),
         scan_views.Holder(
             repository="shop/checkout",
@@ -205,9 +253,13 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(days=2),
             running=(),
+            state="may come with a point release",
+            rated_by="Debian",
+            answer="waived by alice until 2026-02-01: ticket 17",
         ),
     ),
     images=2,
     running=2,
+    pages=3,
     url="https://osv.dev/vulnerability/CVE-2025-9230",
 )

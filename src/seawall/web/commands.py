@@ -42,6 +42,20 @@ def for_comparison(query: scan_views.ComparisonQuery) -> tuple[Command, ...]:
     return (Command(title="The same in a shell", line=line),)
 
 
+def for_vulnerability(page: scan_views.Vulnerability) -> tuple[Command, ...]:
+    """Return the command that says the same of a hole."""
+    page_option = ("--page", str(page.page)) if page.page > 1 else ()
+    line = _line("seawall", "where", page.id, *page_option)
+    return (Command(title="The same in a shell, on the server", line=line),)
+
+
+def for_trends(page: scan_views.Trends) -> tuple[Command, ...]:
+    """Return the command that prints the same numbers."""
+    names = (page.repository,) if page.repository else ()
+    line = _line("seawall", "trends", *names, "--json")
+    return (Command(title="The same in a shell, on the server", line=line),)
+
+
 def for_trust(page: trust_views.TrustPage) -> tuple[Command, ...]:
     """Return the commands with which a reader checks what this page says, program by program."""
     repository = f"{page.registry}/{page.repository}"

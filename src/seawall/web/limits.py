@@ -18,13 +18,17 @@ CLEARED_SHOWN: Final = 4
 WEAKNESSES_SHOWN: Final = 50
 UNEXPLAINED_SHOWN: Final = 50
 ANSWERS_SHOWN: Final = 50
+ENDINGS_SHOWN: Final = 20
+"""Products without support that are named."""
 HISTORY_POINTS: Final = 60
 """Reports that the trend of an image shows."""
 DIFFERENCES_SHOWN: Final = 100
 """Rows of each kind in a comparison."""
-HOLDERS_SHOWN: Final = 500
-"""Images that the page of one hole names."""
-DIGESTS_PER_QUERY: Final = 200
+TREND_DAYS: Final = 90
+"""Days that the page of trends goes back."""
+TREND_REPOSITORIES: Final = 50
+HOLDERS_PER_PAGE: Final = 25
+"""Images that the page of one hole names; who answers is looked for in the report of each."""
 LAYERS_MAX: Final = 100_000
 ECOSYSTEMS_SHOWN: Final = 12
 REFUSED_ROWS: Final = 20

@@ -70,6 +70,7 @@ def routes(
         web.get("/images/{repository:.+}/-/{target}", _for_session(site, _image)),
         web.get("/compare", _for_session(site, _compare)),
         web.get("/vulnerability", _for_session(site, _vulnerability)),
+        web.get("/trends", _for_session(site, _trends)),
         web.get("/feeds", _for_session(site, _feeds)),
         web.get("/trust/{repository:.+}", _for_session(site, _trust)),
     ]
@@ -160,11 +161,34 @@ async def _compare(site: _Site, request: web.Request, session: Session) -> web.R
 
 
 async def _vulnerability(site: _Site, request: web.Request, session: Session) -> web.Response:
-    identifier = queries.parse_vulnerability(request.query)
+    query = queries.parse_vulnerability(request.query)
     page = None
-    if identifier:
-        page = await blocking.run(site.pages.vulnerability, _viewer(session), identifier)
-    return rendering.render("vulnerability.html", session=session, now=site.clock.now(), page=page)
+    if query is not None:
+        page = await blocking.run(site.pages.vulnerability, _viewer(session), query)
+    return rendering.render(
+        "vulnerability.html",
+        session=session,
+        now=site.clock.now(),
+        page=page,
+        commands=commands.for_vulnerability(page) if page else (),
+    )
+
+
+async def _trends(site: _Site, request: web.Request, session: Session) -> web.Response:
+    repository = queries.parse_trends(request.query)
+    page = await blocking.run(site.pages.trends, _viewer(session), repository)
+    if page is None:
+        raise NotFoundError(
+            f"there is no repository {repository}, or you may not see it",
+            remedy="check the name, or ask for the right to pull from it",
+        )
+    return rendering.render(
+        "trends.html",
+        session=session,
+        now=site.clock.now(),
+        page=page,
+        commands=commands.for_trends(page),
+    )
 
 
 async def _feeds(site: _Site, request: web.Request, session: Session) -> web.Response:

@@ -47,8 +47,15 @@ class Pages(Protocol):
         """Return two images beside each other. What the viewer may not see is "not here"."""
         ...
 
-    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
-        """Return where in the fleet a hole is; `identifier` is well-formed."""
+    def vulnerability(
+        self, viewer: Viewer, query: scan_views.HoleQuery
+    ) -> scan_views.Vulnerability:
+        """Return where in the fleet a hole is; its id is well-formed."""
+        ...
+
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        """Return open findings over time; empty: of all that the viewer may see. None as for
+        `image`."""
         ...
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:

@@ -47,12 +47,19 @@ def parse_comparison(query: Parameters) -> scan_views.ComparisonQuery:
     return scan_views.ComparisonQuery(old=_text(query, "old"), new=_text(query, "new"))
 
 
-def parse_vulnerability(query: Parameters) -> str:
-    """Read `id`, which may be absent."""
+def parse_vulnerability(query: Parameters) -> scan_views.HoleQuery | None:
+    """Read `id`, which may be absent, and `page`."""
     text = _text(query, "id")
     if text and not whereabouts.is_id(text):
         raise InvalidInputError("id: not the id of an advisory", remedy="write CVE-2021-44228")
-    return text
+    page = _number(query, "page", limits.PAGE_MAX) or 1
+    return scan_views.HoleQuery(id=text, page=page) if text else None
+
+
+def parse_trends(query: Parameters) -> str:
+    """Read `repository`; empty means all."""
+    text = _text(query, "repository")
+    return RepositoryName.parse(text) if text else ""
 
 
 def parse_audit(query: Parameters) -> views.AuditQuery:

@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Final
 
 from seawall.web.severities import Counts, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """What ranks a finding beside its severity, in words; empty where nobody said."""
+
+    exploited: str = ""  # "exploited since 2025-11-20, by ransomware"
+    likelihood: str = ""  # "EPSS 41.2 %, percentile 97.0"
+    state: str = ""  # of a finding without a fix: what the distribution says
+    rated_by: str = ""  # who called it so severe
+
+
+UNRANKED: Final = Rank()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """The distribution, or a product in the image, whose support ended or soon ends."""
+
+    text: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +77,8 @@ class Answer:
     reason: str
     author: str
     until: str  # a day, or empty
+    severity: Severity = Severity.UNKNOWN
+    rank: Rank = UNRANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +108,7 @@ class Judgement:
     unexplained: tuple[Unexplained, ...] = ()
     unexplained_total: int = 0
     answers: tuple[Answer, ...] = ()
+    answers_total: int = 0
     unapplied: tuple[str, ...] = ()
 
 
@@ -105,6 +130,7 @@ class Side:
     digest: str = ""
     counts: Counts | None = None
     problem: str = ""
+    support: tuple[Support, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +142,7 @@ class Difference:
     package: str
     detail: str
     fixed: str
+    rank: Rank = UNRANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +210,52 @@ class FeedsPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What was open on one day. Means are in days, and None where there is nothing to average."""
+
+    day: dt.date
+    counts: Counts
+    images: int
+    scanned: int
+    unsupported: int
+    critical_age: float | None  # of open critical holes
+    closed: int  # critical and high ones
+    time_to_fix: float | None  # of those
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryToday:
+    """The newest numbers of one repository."""
+
+    name: str
+    today: Day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trends:
+    """Open findings over time, of one repository or of all that the viewer may see.
+
+    `days` are the oldest first, and those that nobody measured are left out. `repositories` are
+    those with most critical findings first, and may be fewer than `total`.
+    """
+
+    repository: str = ""  # empty: all
+    days: tuple[Day, ...] = ()
+    closed: int = 0
+    time_to_fix: float | None = None
+    repositories: tuple[RepositoryToday, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoleQuery:
+    """A hole by one of its names, and a page of the images with it, counted from 1."""
+
+    id: str
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """One image that holds a hole. `running` are the names of containers that run it."""
 
@@ -192,13 +265,17 @@ class Holder:
     version: str
     fixed: str
     severity: Severity
-    since: dt.datetime
+    since: dt.datetime  # when it was first known of this image
     running: tuple[str, ...]
+    state: str = ""  # without a fix: what the distribution says
+    rated_by: str = ""
+    answer: str = ""  # who answers for it, and how; empty while it is open
+    is_here: bool = True  # False: it only runs still, and was deleted from the registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vulnerability:
-    """One hole in the fleet. `holders` are what runs first, then the oldest.
+    """One hole in the fleet. `holders` are one page of what runs first, then the oldest.
 
     Not `is_known`: no advisory that is imported speaks of it, so nobody looked for it.
     """
@@ -208,9 +285,11 @@ class Vulnerability:
     also: tuple[str, ...] = ()
     summary: str = ""
     severity: Severity | None = None
-    exploited_since: str = ""
-    epss: float | None = None
+    exploited: str = ""  # "exploited since 2025-11-20, by ransomware"
+    likelihood: str = ""  # "EPSS 41.2 %, percentile 97.0"
     holders: tuple[Holder, ...] = ()
+    page: int = 1
+    pages: int = 1
     images: int = 0  # that the viewer may see
     running: int = 0  # containers
     url: str = ""  # shown as a link only when it is https

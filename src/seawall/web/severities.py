@@ -19,7 +19,8 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Findings by severity; `fixable` of them have a fixed version."""
+    """Open findings by severity; `fixable` of them have a fixed version, `exploited` are known to
+    be exploited. `answered` are those that somebody answers for: they are in no other number."""
 
     critical: int = 0
     high: int = 0
@@ -28,6 +29,8 @@ class Counts:
     negligible: int = 0
     unknown: int = 0
     fixable: int = 0
+    exploited: int = 0
+    answered: int = 0
 
     @property
     def total(self) -> int:

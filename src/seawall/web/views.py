@@ -74,6 +74,7 @@ class Image:
     signers: tuple[str, ...]
     findings: Counts | None
     outcome: Outcome
+    unsupported: int = 0  # the distribution and products in it that get no fixes any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +215,7 @@ class Finding:
     summary: str
     layer: int | None
     url: str  # shown as a link only when it is https
+    rank: scan_views.Rank = scan_views.UNRANKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +247,8 @@ class Scan:
     findings: FindingList
     packages: PackageList
     notes: tuple[str, ...] = ()
+    support: tuple[scan_views.Support, ...] = ()
+    answered: str = ""  # how many findings are answered for, and how; empty for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 from seawall import audit
 from seawall.core.actor import SYSTEM
 from seawall.oci.digest import Digest
-from seawall.scan import report_model
+from seawall.scan import report_model, whereabouts
 from seawall.scan.advisories import Advisories
 from seawall.scan.events import FindingsChanged
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
@@ -192,8 +192,11 @@ def test_another_headline_of_the_same_hole_is_no_news(fleet: Fleet) -> None:
 
 
 def test_the_fleet_knows_where_a_hole_is_and_since_when(fleet: Fleet) -> None:
-    found = fleet.reports.images_with_hole("CVE-2024-0001")
-    assert {ONE, TWO} == {place.digest for place in found}
-    assert {("flask", "1.0", "CVE-2024-0001")} == {(p.package, p.version, p.id) for p in found}
-    assert all(place.since for place in found)
-    assert () == fleet.reports.images_with_hole("CVE-1999-0001")
+    found = whereabouts.of_hole(fleet.database, "CVE-2024-0001")
+    assert {ONE, TWO} == {one.digest for one in found.holders}
+    assert {("flask", "1.0", "CVE-2024-0001")} == {
+        (one.package, one.version, one.hole.ids[0]) for one in found.holders
+    }
+    assert all(one.since for one in found.holders)
+    assert "CVE-2024-0001" in found.ids
+    assert () == whereabouts.of_hole(fleet.database, "CVE-1999-0001").ids

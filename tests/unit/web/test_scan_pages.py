@@ -124,7 +124,7 @@ async def test_without_feeds_the_page_says_how_to_get_them(ada) -> None:
     assert "seawall feeds update" in text
 
 
-@pytest.mark.parametrize("path", ["/compare", "/feeds"])
+@pytest.mark.parametrize("path", ["/compare", "/feeds", "/trends", "/vulnerability"])
 async def test_refuses_who_is_not_logged_in(reader, path) -> None:
     assert 303 == (await reader.get(path)).status
 
@@ -196,7 +196,8 @@ async def test_a_hole_is_shown_with_where_it_is_and_what_runs(ada) -> None:
 
     assert "checkout-1, checkout-2" in text
     assert "exploited since 2025-11-20" in text
-    assert "41.2 %" in text
+    assert "EPSS 41.2 %, percentile 97.4" in text
+    assert "by ransomware" in text
     assert "In <b>2</b> images, <b>2</b> containers run with it." in text
     assert text.index("checkout-1") < text.index("2 days ago")
 
@@ -223,3 +224,101 @@ async def test_findings_lead_to_where_else_they_are(ada) -> None:
     text = await (await ada.get(IMAGE)).text()
 
     assert 'href="/vulnerability?id=CVE-2025-9230"' in text
+
+
+async def test_who_answers_is_shown_beside_each_image(ada) -> None:
+    text = await (await ada.get(HOLE)).text()
+
+    assert "<b>open</b>" in text
+    assert "seawall where CVE-2025-9230" in text
+    assert "waived by alice until 2026-02-01: ticket 17" in text
+    assert "may come with a point release" in text
+    assert 'href="?id=CVE-2025-9230&amp;page=2#where"' in text
+
+
+async def test_an_image_that_only_runs_still_is_no_link(ada) -> None:
+    page = ada.pages.vulnerability_page
+    gone = replace(page.holders[0], is_here=False)
+    ada.pages.vulnerability_page = replace(page, holders=(gone,))
+    text = await (await ada.get(HOLE)).text()
+
+    assert "deleted here" in text
+    assert 'href="/images/shop/checkout' not in text
+
+
+async def test_findings_say_what_ranks_them(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert "exploited since 2025-11-20, by ransomware" in text
+    assert "EPSS 41.2 %, percentile 97.4" in text
+    assert "rated by CVSS:3.1, 9.8" in text
+    assert "may come with a point release" in text
+    assert "No more fixes: support of debian 11 ended 2024-08-14" in " ".join(text.split())
+    assert "1 known to be exploited" in text
+
+
+async def test_what_is_answered_for_is_told_apart_and_leads_there(ada) -> None:
+    text = await (await ada.get(IMAGE)).text()
+
+    assert '<a href="#answers">1 answered for: 1 not affected</a>' in text
+    overview = await (await ada.get("/")).text()
+    assert "1 answered for" in overview
+    assert "1 exploited" in overview
+    assert "none open" in overview, "an image whose findings are all answered for"
+
+
+async def test_comparisons_say_what_ranks_new_findings_and_what_has_no_support(ada) -> None:
+    text = await (await ada.get(COMPARE)).text()
+
+    assert "exploited since 2025-11-20" in text
+    assert "support of debian 11 ended 2024-08-14" in text
+    assert "3 answered for" in text
+
+
+async def test_trends_are_drawn_and_stand_in_a_table(ada) -> None:
+    text = await (await ada.get("/trends")).text()
+    newest = ada.pages.trends_page.days[-1]
+
+    assert 4 == text.count('class="trend"')
+    assert 59 == text.split('id="table"')[1].count("<time ")
+    assert f"{newest.scanned} of {newest.images}" in text
+    assert "9.9 d" in text
+    assert "88 closed in 59 days" in text
+    assert "seawall trends --json" in text
+    assert "<script" not in text
+    assert 'href="/trends" aria-current="page"' in text
+    assert 'href="/trends?repository=shop%2Fcheckout"' in text
+
+
+async def test_trends_of_one_repository_are_asked_for_by_name(ada) -> None:
+    found = await ada.get("/trends?repository=shop/checkout")
+    assert "Trends of shop/checkout" in await found.text()
+    assert 404 == (await ada.get("/trends?repository=no/such")).status
+    assert 400 == (await ada.get("/trends?repository=NO%20SUCH")).status
+
+
+async def test_before_the_first_day_there_is_no_chart(ada) -> None:
+    ada.pages.trends_page = scan_views.Trends()
+    text = await (await ada.get("/trends")).text()
+
+    assert "No day is measured yet" in text
+    assert "<svg class=" not in text.split("<main")[1]
+
+
+async def test_a_day_without_anything_open_is_drawn_as_nothing(ada) -> None:
+    day = replace(ada.pages.trends_page.days[0], counts=Counts(), scanned=0)
+    ada.pages.trends_page = scan_views.Trends(days=(day,))
+    assert 200 == (await ada.get("/trends")).status
+
+
+def test_a_report_is_counted_without_its_answers() -> None:
+    full = samples.full()
+    found = reports.counts(full)
+    assert (7, 1, 3) == (found.total, found.exploited, found.answered)
+    seen = reports.scan(full, views.ImageQuery(), has_layers=True)
+    assert found == seen.findings.counts
+    assert "3 answered for: 1 fixed, 1 not affected, 1 waived" == seen.answered
+    assert [True, False] == [one.is_over for one in seen.support]
+    ranks = {row.id: row.rank for group in seen.findings.groups for row in group.rows}
+    assert "will not be fixed" == ranks["CVE-2024-3"].state
+    assert "" == ranks["CVE-2024-1"].state

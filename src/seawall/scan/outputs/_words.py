@@ -16,7 +16,7 @@ from urllib.parse import quote
 from packaging import licenses
 
 from seawall.core import clock
-from seawall.scan import advice
+from seawall.scan import advice, report_words
 from seawall.scan.advisory_model import State
 from seawall.scan.model import Component, Inventory
 from seawall.scan.report_model import Finding, Report
@@ -171,6 +171,21 @@ def signals_of(finding: Finding) -> dict[str, str]:
         "state": finding.state.value,
     }
     return {name: value for name, value in told.items() if value}
+
+
+def told_of(finding: Finding) -> list[str]:
+    """Return sentences about what ranks a finding: exploited, likely, state, who rated it."""
+    told = [report_words.exploitation(finding), report_words.likelihood(finding)]
+    if finding.state is not State.PLAIN:
+        told.append(f"{finding.state.value}: {advice.without_fix(finding)}")
+    if source := report_words.rated_by(finding):
+        told.append(f"rated {finding.severity.value} by {source}")
+    return [plain(text) for text in told if text]
+
+
+def doubts_of(report: Report) -> list[str]:
+    """Return what makes the findings say less than they seem to: support that ends."""
+    return [plain(report_words.support(one)) for one in report.end_of_life]
 
 
 def expression(texts: Sequence[str]) -> str | None:

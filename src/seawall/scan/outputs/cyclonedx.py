@@ -16,6 +16,7 @@ import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
+from seawall.scan import report_words
 from seawall.scan.model import Component, Distribution, Evidence, PackageType, Unexplained
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
@@ -33,6 +34,7 @@ _TECHNIQUES: Final = {
 }
 """What the format calls our kinds of proof; all others look into a program."""
 
+_EPSS: Final[dict[str, Json]] = {"name": "EPSS", "url": "https://www.first.org/epss/"}
 _STATES: Final = {"fixed": "resolved", "not_affected": "not_affected", "waived": "exploitable"}
 _JUSTIFICATIONS: Final = {
     "component_not_present": "code_not_present",
@@ -122,6 +124,9 @@ def _properties(report: Report) -> list[Json]:
     told += [
         (f"seawall:feed:{feed.name}", f"{feed.digest} {feed.imported_at}") for feed in report.feeds
     ]
+    told += [("seawall:end-of-life", text) for text in _words.doubts_of(report)]
+    if report.suppressed:
+        told.append(("seawall:answered", report_words.answers(report.suppressed)))
     if inventory.platform:
         told.append(("seawall:platform", inventory.platform))
     return [_property(name, value) for name, value in told]
@@ -268,7 +273,7 @@ def _vulnerability(group: Sequence[Finding]) -> dict[str, Json]:
     document: dict[str, Json] = {
         "bom-ref": f"vulnerability:{first.id}:{first.type}:{first.package}",
         "id": first.id,
-        "ratings": [rating],
+        "ratings": [rating, *_likelihood(first)],
         "references": [
             {"id": alias, "source": {"name": alias.partition("-")[0]}}
             for alias in sorted(set(first.aliases) - {first.id})
@@ -287,6 +292,16 @@ def _vulnerability(group: Sequence[Finding]) -> dict[str, Json]:
     if fixed:
         document["recommendation"] = f"Update {first.package} to {' or '.join(fixed)}."
     return document
+
+
+def _likelihood(finding: Finding) -> list[Json]:
+    """Return EPSS as a rating, the way that other programs write it: the probability (0–1)."""
+    if finding.epss is None:
+        return []
+    rating: dict[str, Json] = {"source": _EPSS, "score": finding.epss, "method": "other"}
+    if finding.epss_rank is not None:
+        rating["justification"] = f"percentile {finding.epss_rank:.5f}"
+    return [rating]
 
 
 def _property(name: str, value: str) -> Json:

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from seawall.scan import advice, report_words
+from seawall.scan.advisory_model import State
 from seawall.scan.differences import Difference
 from seawall.scan.outputs import _words
 from seawall.scan.report_model import Finding
@@ -47,10 +49,16 @@ def _group(title: str, findings: Sequence[Finding]) -> Iterator[str]:
         return
     yield f"{title} ({len(findings)})"
     for one in findings:
-        fix = f"fixed in {_plain(one.fixed_version)}" if one.fixed_version else "no fix"
+        fix = f"fixed in {_plain(one.fixed_version)}" if one.fixed_version else _without_fix(one)
+        signals = (report_words.exploitation(one), report_words.likelihood(one))
+        told = "".join(f"; {_plain(text)}" for text in signals if text)
         package = f"{_plain(one.name)} {_plain(one.version)}"
-        yield f"  {one.severity.value:<10}  {_plain(one.id)}  {package}  {fix}"
+        yield f"  {one.severity.value:<10}  {_plain(one.id)}  {package}  {fix}{told}"
     yield ""
+
+
+def _without_fix(finding: Finding) -> str:
+    return "no fix" if finding.state is State.PLAIN else f"no fix: {advice.without_fix(finding)}"
 
 
 def _packages(difference: Difference) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Final
 import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
+from seawall.scan import advice, report_words
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report
 from seawall.scan.severity import Severity
@@ -71,7 +72,11 @@ def _messages(report: Report) -> list[Json]:
     texts = [notice.message for notice in report.inventory.notices] + list(report.notices)
     if not report.feeds:
         texts.append("no feed of advisories is imported")
-    return [{"level": "warn", "value": _words.plain(text)} for text in texts]
+    texts += _words.doubts_of(report)
+    messages: list[Json] = [{"level": "warn", "value": _words.plain(text)} for text in texts]
+    if answered := report_words.answers(report.suppressed):
+        messages.append({"level": "info", "value": f"not in this report: {_words.plain(answered)}"})
+    return messages
 
 
 def _vulnerability(finding: Finding, image: str, system: str) -> Json:
@@ -97,7 +102,24 @@ def _vulnerability(finding: Finding, image: str, system: str) -> Json:
     }
     if address := _words.address_of(finding.id):
         document["links"] = [{"url": address}]
+    if details := _details(finding):
+        document["details"] = details
     return document
+
+
+def _details(finding: Finding) -> dict[str, Json]:
+    """Return what ranks it, as fields that GitLab shows with their names."""
+    told = {
+        "exploited": ("Known exploited", report_words.exploitation(finding)),
+        "epss": ("Likelihood", report_words.likelihood(finding)),
+        "state": ("Distribution", "" if finding.fixed_version else advice.without_fix(finding)),
+        "rated": ("Rated by", report_words.rated_by(finding)),
+    }
+    return {
+        key: {"name": name, "type": "text", "value": _words.plain(text, max_chars=1024)}
+        for key, (name, text) in told.items()
+        if text
+    }
 
 
 def _identifier(text: str) -> Json:

@@ -13,7 +13,7 @@ from typing import Final
 
 import jinja2
 
-from seawall.scan import advice, report_model
+from seawall.scan import advice, report_model, report_words
 from seawall.scan.model import Component
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.outputs.table import counts
@@ -59,6 +59,10 @@ def _template() -> jinja2.Template:
     environment.filters["address"] = _words.address_of
     environment.filters["listed"] = ", ".join
     environment.filters["without_fix"] = advice.without_fix
+    environment.filters["exploitation"] = report_words.exploitation
+    environment.filters["likelihood"] = report_words.likelihood
+    environment.filters["rated_by"] = report_words.rated_by
+    environment.filters["support"] = report_words.support
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 

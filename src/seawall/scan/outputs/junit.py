@@ -1,7 +1,8 @@
 """JUnit XML, as CI servers read it: each finding is a test that failed.
 
 What could not be judged is a test that ended in an error: an empty list is no proof. What somebody
-answers for was skipped. Text is escaped, and characters that XML 1.0 cannot hold are replaced.
+answers for was skipped; a product without support is a failed test of its own. Text is escaped, and
+characters that XML 1.0 cannot hold are replaced.
 """
 
 from __future__ import annotations
@@ -42,13 +43,14 @@ def _counts(cases: list[str]) -> str:
 def _findings(report: Report) -> Iterator[str]:
     for finding in report.findings:
         text = f"{finding.severity.value}: {_words.advice_in_one_line(finding)}"
-        details = f"{finding.summary}\n{finding.path}, layer {finding.layer_index}, {finding.purl}"
+        place = f"{finding.path}, layer {finding.layer_index}, {finding.purl}"
+        details = "\n".join((finding.summary, place, *_words.told_of(finding)))
         yield _case(
             _class_of(finding), finding.id, _inner("failure", text, details, finding.severity)
         )
     for one in report.suppressed:
         yield _case(_class_of(one.finding), one.finding.id, _skipped(one))
-    if not report.findings and not report.suppressed:
+    if not report.findings:
         yield _case("image", "no findings", "")
 
 
@@ -76,6 +78,10 @@ def _doubts(report: Report) -> Iterator[str]:
         texts.append("no feed of advisories is imported")
     inner = _inner("error", "not judged", "\n".join(texts), "unjudged")
     yield _case("scan", "every component was judged", inner if texts else "")
+    over = any(one.is_over for one in report.end_of_life)
+    told = "\n".join(_words.doubts_of(report))
+    inner = _inner("failure", "a product gets no fixes any more", told, "end-of-life")
+    yield _case("scan", "every product is supported", inner if over else "")
 
 
 def _case(class_name: str, name: str, inner: str) -> str:

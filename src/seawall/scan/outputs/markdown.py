@@ -11,10 +11,10 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from seawall.scan import advice, report_model
+from seawall.scan import advice, report_model, report_words
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.outputs.table import counts
-from seawall.scan.report_model import Report
+from seawall.scan.report_model import Finding, Report
 
 MAX_ROWS: Final = 500
 CELL_MAX_CHARS: Final = 200
@@ -39,17 +39,9 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
     if summary.findings:
         yield from _severities(summary)
         yield from _advice(report)
-        rows = [
-            (
-                one.severity.value,
-                _linked(one.id) + (" **exploited**" if one.is_known_exploited else ""),
-                f"{_text(one.name)} {_text(one.version)}",
-                _text(one.fixed_version or advice.without_fix(one)),
-                f"{one.layer_index}",
-            )
-            for one in report.findings
-        ]
-        yield from _table(("Severity", "Id", "Package", "Fixed in", "Layer"), rows)
+        rows = [_row(one) for one in report.findings]
+        head = ("Severity", "Id", "Package", "Fixed in", "EPSS, percentile", "Layer")
+        yield from _table(head, rows)
     weak = report.inventory.weaknesses
     if weak:
         yield "### In the image itself"
@@ -66,7 +58,7 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
         files = [(_text(one.path), _text(one.format), f"{one.layer_index}") for one in unexplained]
         yield from _table(("File", "Format", "Layer"), files)
     if report.suppressed:
-        yield "### Answered for"
+        yield f"### Answered for, and not counted above ({len(report.suppressed)})"
         yield ""
         answers = [
             (
@@ -79,6 +71,20 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
             for one in report.suppressed
         ]
         yield from _table(("Id", "Package", "Status", "Reason", "By, until"), answers)
+
+
+def _row(one: Finding) -> tuple[str, ...]:
+    rated = f" ({_text(source)})" if (source := report_words.rated_by(one)) else ""
+    exploited = f" **{_text(told)}**" if (told := report_words.exploitation(one)) else ""
+    likely = report_words.likelihood(one).removeprefix("EPSS ").replace("percentile ", "")
+    return (
+        f"{one.severity.value}{rated}",
+        f"{_linked(one.id)}{exploited}",
+        f"{_text(one.name)} {_text(one.version)}",
+        _text(one.fixed_version or advice.without_fix(one)),
+        _text(likely),
+        f"{one.layer_index}",
+    )
 
 
 def _severities(summary: report_model.Summary) -> Iterator[str]:
@@ -105,6 +111,7 @@ def _advice(report: Report) -> Iterator[str]:
 def _doubts(report: Report) -> Iterator[str]:
     texts = ["**Incomplete:** a part of the image could not be read"] if report.is_partial else []
     texts += [f"**Not judged:** {_text(text)}" for text in report.notices]
+    texts += [f"**{_text(text[0].upper() + text[1:])}**" for text in _words.doubts_of(report)]
     if not report.feeds:
         texts.append("**Not judged:** no feed of advisories is imported")
     for text in texts:

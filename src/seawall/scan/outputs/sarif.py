@@ -15,6 +15,7 @@ from typing import Final
 import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
+from seawall.scan import report_words
 from seawall.scan.model import Weakness, WeaknessKind
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
@@ -61,6 +62,8 @@ def write(report: Report, subject: Subject) -> bytes:
             "imageName": _words.plain(subject.name),
             "imageDigest": report.digest,
             "unjudgedComponents": report.unjudged,
+            "answeredFindings": len(report.suppressed),
+            "endOfLife": [*_words.doubts_of(report)],
         },
         "results": [*results],
     }
@@ -139,12 +142,14 @@ def _result(finding: Finding, places: dict[Json, int]) -> dict[str, Json]:
     named = f"{_words.plain(finding.name)} {_words.plain(finding.version)}"
     aliases = ", ".join(map(_words.plain, finding.aliases))
     also = f" (also {aliases})" if aliases else ""
+    told = report_words.exploitation(finding)
+    known = f" {_words.plain(told[0].upper() + told[1:])}." if told else ""
     return {
         "ruleId": _words.plain(finding.id),
         "ruleIndex": places[_words.plain(finding.id)],
         "level": _LEVELS[finding.severity],
         "message": {
-            "text": f"{named} has {finding.id}{also}. {_words.advice_in_one_line(finding)}"
+            "text": f"{named} has {finding.id}{also}. {_words.advice_in_one_line(finding)}{known}"
         },
         "locations": [_location(finding.path, 1, f"{named}, layer {finding.layer_index}")],
         "partialFingerprints": {
@@ -154,7 +159,8 @@ def _result(finding: Finding, places: dict[Json, int]) -> dict[str, Json]:
             "purl": finding.purl,
             "fixedVersion": finding.fixed_version,
             "layer": finding.layer,
-            "severitySource": finding.severity_source,
+            "severity": finding.severity.value,
+            "severitySource": _words.plain(report_words.rated_by(finding)),
             **_words.signals_of(finding),
         },
     }
@@ -192,7 +198,7 @@ def _location(path: str, line: int, text: str) -> Json:
 
 def _invocation(report: Report) -> Json:
     texts = [notice.message for notice in report.inventory.notices]
-    texts += [*report.notices, *report.unapplied]
+    texts += [*report.notices, *report.unapplied, *_words.doubts_of(report)]
     if not report.feeds:
         texts.append("no feed of advisories is imported: nothing was judged")
     return {

@@ -2,11 +2,14 @@
 
 A graph of elements that name each other by IRIs. All IRIs begin with one that is derived from the
 content of the report, so the same report gives the same graph. Holes are elements with a VEX
-relationship: `affects`, or for what somebody answers for `doesNotAffect` or `fixedIn`.
+relationship: `affects`, or for what somebody answers for `doesNotAffect` or `fixedIn`. What ranks
+them are assessments of their own (EPSS, CISA's catalogue of exploited ones). The end of support of
+the distribution and of products is their `supportLevel`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,10 +17,12 @@ import seawall
 from seawall.core import strictjson
 from seawall.core.strictjson import Json
 from seawall.oci.digest import Digest
-from seawall.scan.model import Component, PackageType
+from seawall.scan import report_words
+from seawall.scan.model import Component, Distribution, PackageType
 from seawall.scan.outputs import Subject, _words
-from seawall.scan.report_model import Finding, Report, Suppressed
+from seawall.scan.report_model import EndOfLife, Finding, Report, Suppressed
 
+KEV: Final = "https://www.cisa.gov/known-exploited-vulnerabilities-catalog"
 CONTEXT: Final = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 _CREATION: Final = "_:creation"
 _JUSTIFICATIONS: Final = {
@@ -50,7 +55,12 @@ class _Graph:
 
     def elements(self) -> list[Json]:
         image, tool = self._iri("image"), self._iri("tool")
-        packages = [_package(self._packages[key], group) for key, group in self._groups.items()]
+        ends = {one.component: one for one in self._report.end_of_life}
+        packages = [
+            _package(self._packages[key], group) | _support(ends.get(group[0].purl or "-"))
+            for key, group in self._groups.items()
+        ]
+        packages += self._system(ends.get(""))
         licences, declared = self._licences()
         holes, relations = self._holes()
         made: list[dict[str, Json]] = [
@@ -66,12 +76,16 @@ class _Graph:
             *holes,
             *relations,
         ]
-        if self._packages:
-            made.append(self._contains(image))
-        sbom = self._iri("sbom")
+        if packages:
+            made.append(self._contains(image, [str(one["spdxId"]) for one in packages]))
         elements = [{**one, "creationInfo": _CREATION} for one in made]
         names: list[Json] = [str(one["spdxId"]) for one in elements]
-        head: list[Json] = [
+        return [*self._head(image, tool, names), *elements]
+
+    def _head(self, image: str, tool: str, names: list[Json]) -> list[Json]:
+        """Return what says by whom and when it was made, and of what it consists."""
+        sbom = self._iri("sbom")
+        return [
             {
                 "type": "CreationInfo",
                 "@id": _CREATION,
@@ -105,7 +119,6 @@ class _Graph:
                 "software_sbomType": ["analyzed"],
             },
         ]
-        return [*head, *elements]
 
     def _iri(self, kind: str, *parts: str) -> str:
         return f"{self._base}{kind}-{_words.key_of(*parts)}" if parts else f"{self._base}{kind}"
@@ -123,19 +136,23 @@ class _Graph:
             ],
         }
         texts = [notice.message for notice in self._report.inventory.notices]
-        texts += self._report.notices
+        texts += [*self._report.notices, *_words.doubts_of(self._report)]
         if texts:
             document["comment"] = _words.plain("; ".join(texts))
         return document
 
-    def _contains(self, image: str) -> dict[str, Json]:
+    def _system(self, end: EndOfLife | None) -> list[dict[str, Json]]:
+        found = self._report.inventory.distribution
+        return [] if found is None else [_distribution(self._iri("system"), found) | _support(end)]
+
+    def _contains(self, image: str, packages: Sequence[str]) -> dict[str, Json]:
         is_partial = self._report.is_partial
         return {
             "spdxId": self._iri("contains"),
             "type": "Relationship",
             "relationshipType": "contains",
             "from": image,
-            "to": [*sorted(self._packages.values())],
+            "to": [*sorted(packages)],
             "completeness": "incomplete" if is_partial else "complete",
         }
 
@@ -183,6 +200,8 @@ class _Graph:
         elements = [self._vulnerability(by_id[key]) for key in sorted(by_id)]
         relations = [self._affects(group) for group in _words.by_hole(self._report.findings)]
         relations += [self._answer(one) for one in self._report.suppressed]
+        for finding in (by_id[key] for key in sorted(by_id)):
+            relations += self._assessments(finding, [*self._report.findings, *answered])
         known = set(self._packages.values())
         return elements, [one for one in relations if set(_texts(one["to"])) <= known]
 
@@ -209,6 +228,40 @@ class _Graph:
         references = {_words.reference_of_finding(one) for one in group}
         return [*sorted(self._packages.get(one, self._iri("package", one)) for one in references)]
 
+    def _assessments(self, finding: Finding, every: Sequence[Finding]) -> list[dict[str, Json]]:
+        """Return what ranks a hole, as the security profile says it."""
+        base: dict[str, Json] = {
+            "relationshipType": "hasAssessmentFor",
+            "from": self._iri("vulnerability", finding.id),
+            "to": self._targets([one for one in every if one.id == finding.id]),
+        }
+        found: list[dict[str, Json]] = []
+        if finding.epss is not None and finding.epss_rank is not None:
+            found.append(
+                base
+                | {
+                    "spdxId": self._iri("epss", finding.id),
+                    "type": "security_EpssVulnAssessmentRelationship",
+                    "security_probability": finding.epss,
+                    "security_percentile": finding.epss_rank,
+                }
+            )
+        if finding.is_known_exploited:
+            found.append(
+                base
+                | {
+                    "spdxId": self._iri("kev", finding.id),
+                    "type": "security_ExploitCatalogVulnAssessmentRelationship",
+                    "security_catalogType": "kev",
+                    "security_exploited": True,
+                    "security_locator": KEV,
+                    "comment": _words.plain(report_words.exploitation(finding)),
+                }
+            )
+            if moment := _midnight(finding.exploited_since):
+                found[-1]["security_publishedTime"] = moment
+        return found
+
     def _affects(self, group: Sequence[Finding]) -> dict[str, Json]:
         first = group[0]
         return {
@@ -218,6 +271,7 @@ class _Graph:
             "from": self._iri("vulnerability", first.id),
             "to": self._targets(group),
             "security_actionStatement": _words.advice_in_one_line(first),
+            "comment": "; ".join(_words.told_of(first)) or "rated by nobody",
         }
 
     def _answer(self, one: Suppressed) -> dict[str, Json]:
@@ -256,6 +310,39 @@ class _Graph:
 
 def _texts(value: Json) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _distribution(iri: str, found: Distribution) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "spdxId": iri,
+        "type": "software_Package",
+        "name": _words.plain(found.id),
+        "software_primaryPurpose": "operatingSystem",
+    }
+    if version := found.version_id or found.codename:
+        document["software_packageVersion"] = _words.plain(version)
+    return document
+
+
+def _support(end: EndOfLife | None) -> dict[str, Json]:
+    """Return the properties that say that something gets no fixes, or until when it gets them."""
+    if end is None:
+        return {}
+    told: dict[str, Json] = {
+        "supportLevel": ["endOfSupport" if end.is_over else "limitedSupport"],
+        "comment": _words.plain(report_words.support(end)),
+    }
+    if moment := _midnight(end.ends):
+        told["validUntilTime"] = moment
+    return told
+
+
+def _midnight(day: str) -> str:
+    """Return the beginning of a day as the format writes it; empty when it is none."""
+    try:
+        return f"{dt.date.fromisoformat(day).isoformat()}T00:00:00Z"
+    except ValueError:
+        return ""
 
 
 def _package(iri: str, group: Sequence[Component]) -> dict[str, Json]:

@@ -6,22 +6,26 @@ name cannot move the cursor, change colours or hide a line. No colour is used at
 
 from __future__ import annotations
 
+import collections
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from seawall.scan import advice, report_model
-from seawall.scan.advisory_model import State
+from seawall.scan import advice, report_model, report_words
 from seawall.scan.model import BaseEvidence, Unexplained, Weakness
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 
-COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "LAYER")
+COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "EPSS", "LAYER")
+LEAST: Final = (20, 14, 14, 14, 10, 5)
+"""What a column keeps when the line is too long, in characters."""
+LINE_MAX_CHARS: Final = 100
 COLUMN_MAX_CHARS: Final = 40
-NO_FIX: Final = "—"
 UNEXPLAINED_SHOWN: Final = 50
+SOURCES_SHOWN: Final = 3
 
-_Row = tuple[str, str, str, str, str]
+_Row = tuple[str, str, str, str, str, str]
 
 
 def write(report: Report, subject: Subject) -> bytes:
@@ -33,18 +37,21 @@ def write(report: Report, subject: Subject) -> bytes:
 def lines(report: Report) -> Iterator[str]:
     """Yield the report line by line, without line ends."""
     rows = [_row(finding) for finding in report.findings]
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    widths = _fitting([max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)])
     for severity, group in groupby(report.findings, key=lambda finding: finding.severity):
         members = list(group)
-        yield f"{severity.upper()} ({len(members)})"
+        heading = f"{severity.upper()} ({len(members)}){_sources(members)}"
+        yield plain(heading, max_chars=LINE_MAX_CHARS)
         yield _line(COLUMNS, widths)
         for finding in members:
             yield _line(_row(finding), widths)
+            if told := report_words.exploitation(finding):
+                yield f"    {plain(told, max_chars=LINE_MAX_CHARS - 4)}"
         yield ""
     yield from _weaknesses(report.inventory.weaknesses)
     yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
-    yield counts(report)
+    yield from _wrapped(counts(report))
     yield from _shares(report)
     yield from _doubts(report)
 
@@ -68,11 +75,16 @@ def counts(report: Report) -> str:
     """Return the totals in one line."""
     summary = report_model.summarise(report)
     components = _count(summary.components, "component")
-    if not summary.findings:
-        return f"no findings in {components}"
-    by_severity = ", ".join(f"{n} {name}" for name, n in summary.findings_by_severity.items())
-    findings = _count(summary.findings, "finding")
-    return f"{findings} in {components}: {by_severity}; {summary.fixable} fixable"
+    told = [f"no findings in {components}"]
+    if summary.findings:
+        by_severity = ", ".join(f"{n} {name}" for name, n in summary.findings_by_severity.items())
+        findings = _count(summary.findings, "finding")
+        told = [f"{findings} in {components}: {by_severity}", f"{summary.fixable} fixable"]
+    if summary.exploited:
+        told.append(f"{summary.exploited} known exploited")
+    if answered := report_words.answers(report.suppressed):
+        told.append(answered)
+    return "; ".join(told)
 
 
 def plain(text: str, *, max_chars: int = COLUMN_MAX_CHARS) -> str:
@@ -88,23 +100,59 @@ def _row(finding: Finding) -> _Row:
     package = finding.name
     if finding.package != finding.name:
         package = f"{finding.name} ({finding.package})"
-    mark = " EXPLOITED" if finding.is_known_exploited else ""
     return (
-        f"{plain(finding.id)}{mark}",
+        plain(finding.id),
         plain(package),
         plain(finding.version),
-        plain(finding.fixed_version) or plain(_without_fix(finding)),
-        f"{finding.layer_index} {plain(finding.layer.partition(':')[2], max_chars=64)[:12]}",
+        plain(finding.fixed_version) or advice.without_fix_in_short(finding),
+        _likelihood(finding),
+        str(finding.layer_index),
     )
 
 
-def _without_fix(finding: Finding) -> str:
-    return NO_FIX if finding.state is State.PLAIN else advice.without_fix(finding)
+def _likelihood(finding: Finding) -> str:
+    """Return EPSS in short: `94.0% p99`, the probability and the percentile."""
+    if finding.epss is None:
+        return ""
+    rank = "" if finding.epss_rank is None else f" p{int(100 * finding.epss_rank + 1e-6)}"
+    return f"{report_words.percent(finding.epss)}%{rank}"
+
+
+def _sources(findings: Sequence[Finding]) -> str:
+    """Say who rated them so, the most frequent first."""
+    sources = collections.Counter(one.severity_source for one in findings)
+    if not any(sources):
+        return ""
+    first = sorted(sources, key=lambda one: (-sources[one], one))
+    told = [f"{one or 'nobody'} {sources[one]}" for one in first[:SOURCES_SHOWN]]
+    more = ", …" if len(first) > SOURCES_SHOWN else ""
+    return f", rated by {', '.join(told)}{more}"
+
+
+def _fitting(widths: list[int]) -> list[int]:
+    """Take from the columns that have most to spare until a line fits."""
+    room = LINE_MAX_CHARS - 2 * len(COLUMNS)
+    while sum(widths) > room:
+        spare = [width - least for width, least in zip(widths, LEAST, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+    return widths
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    cut = (plain(cell, max_chars=width) for cell, width in zip(cells, widths, strict=True))
+    padded = (cell.ljust(width) for cell, width in zip(cut, widths, strict=True))
     return ("  " + "  ".join(padded)).rstrip()
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return a long line in pieces of at most `LINE_MAX_CHARS`, where it has spaces."""
+    return textwrap.wrap(
+        text,
+        LINE_MAX_CHARS,
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
 
 
 def _weaknesses(found: Sequence[Weakness]) -> Iterator[str]:
@@ -140,15 +188,14 @@ def _answered(suppressed: Sequence[Suppressed]) -> Iterator[str]:
         until = f" until {plain(one.until)[:10]}" if one.until else ""
         who = f"{one.status}, {plain(one.author)}{until}"
         what = f"{plain(one.finding.id)}  {plain(one.finding.name)} {plain(one.finding.version)}"
-        yield f"  {what}  {who}: {plain(one.reason, max_chars=200)}"
+        yield from _wrapped(f"  {what}  {who}: {plain(one.reason, max_chars=200)}")
     yield ""
 
 
 def _doubts(report: Report) -> Iterator[str]:
     for one in report.end_of_life:
-        over = "is over" if one.is_over else "ends"
-        when = f" {plain(one.ends)}" if one.ends else ""
-        yield f"SUPPORT of {plain(one.product)} {plain(one.cycle)} {over}{when}"
+        support = report_words.support(one).removeprefix("support")
+        yield f"SUPPORT{plain(support, max_chars=LINE_MAX_CHARS - 7)}"
     for told in report.informational:
         what = f"{plain(told.name)} {plain(told.version)}"
         yield f"note: {what} is {told.informational.value} ({plain(told.id)})"

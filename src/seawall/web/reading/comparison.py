@@ -12,9 +12,10 @@ from seawall.scan import differences
 from seawall.scan.differences import FindingChange, PackageChange
 from seawall.scan.report_model import Finding, Report
 from seawall.web import limits, scan_views
+from seawall.web.reading import reports
 from seawall.web.reading.sight import Sight
 from seawall.web.reading.verdicts import Verdicts
-from seawall.web.severities import Counts, Severity
+from seawall.web.severities import Severity
 
 UNKNOWN = "there is no such image here, or you may not see it"
 UNSCANNED = "there is no report about it yet"
@@ -73,7 +74,8 @@ class Comparisons:
             repository=str(reference.repository),
             target=reference.target,
             digest=str(digest),
-            counts=None if report is None else _counts(report),
+            counts=None if report is None else reports.counts(report),
+            support=() if report is None else reports.support(report),
             problem="" if report is not None else UNSCANNED,
         )
         return side, report
@@ -83,12 +85,6 @@ def _all(rows: Sequence[scan_views.Difference], total: int) -> scan_views.Differ
     return scan_views.Differences(rows=tuple(rows), total=total)
 
 
-def _counts(report: Report) -> Counts:
-    levels = [Severity(one.severity.value) for one in report.findings]
-    by_level = {level.value: levels.count(level) for level in Severity}
-    return Counts(**by_level, fixable=sum(one.is_fixable for one in report.findings))
-
-
 def _finding(one: Finding) -> scan_views.Difference:
     return scan_views.Difference(
         id=one.id,
@@ -96,6 +92,7 @@ def _finding(one: Finding) -> scan_views.Difference:
         package=one.name,
         detail=one.version,
         fixed=one.fixed_version,
+        rank=reports.rank(one),
     )
 
 
@@ -111,6 +108,7 @@ def _changed(one: FindingChange) -> scan_views.Difference:
         package=one.after.name,
         detail=told,
         fixed=one.after.fixed_version,
+        rank=reports.rank(one.after),
     )
 
 

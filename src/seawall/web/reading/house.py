@@ -27,7 +27,7 @@ from seawall.trust.pending import PendingFiles
 from seawall.trust.trusted import TrustedKeys
 from seawall.web import scan_views, trust_views, views
 from seawall.web.ports import Viewer
-from seawall.web.reading import engines, feeds, log
+from seawall.web.reading import engines, feeds, log, trends
 from seawall.web.reading.comparison import Comparisons
 from seawall.web.reading.containers import Running
 from seawall.web.reading.engines import Seen
@@ -72,7 +72,6 @@ class HousePages:
         images = Images(
             database=self.database,
             registry=self.registry,
-            reports=self.reports,
             verdicts=verdicts,
             sight=sight,
         )
@@ -146,17 +145,25 @@ class HousePages:
         )
         return comparisons.make(query)
 
-    def vulnerability(self, viewer: Viewer, identifier: str) -> scan_views.Vulnerability:
+    def vulnerability(
+        self, viewer: Viewer, query: scan_views.HoleQuery
+    ) -> scan_views.Vulnerability:
         """Return where a hole is, in images that `viewer` may pull."""
         sight = Sight.of(viewer, self.grants)
         reader = VulnerabilityReader(
             database=self.database,
             registry=self.registry,
             receipts=self.receipts,
+            judge=self.judge,
             seen=self._look(sight),
             sight=sight,
         )
-        return reader.read(identifier)
+        return reader.read(query)
+
+    def trends(self, viewer: Viewer, repository: str) -> scan_views.Trends | None:
+        """Return open findings over time, as far as `viewer` may pull what has them."""
+        sight = Sight.of(viewer, self.grants)
+        return trends.page(self.database, sight, repository, self.clock.now().date())
 
     def feeds(self, viewer: Viewer) -> scan_views.FeedsPage:
         """Return all feeds in full. What went wrong with them is for administrators."""

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
-from seawall.oci.digest import Digest
 from seawall.registry.model import TaggedImage
 from seawall.registry.service import Registry
-from seawall.scan.report_model import Summary
-from seawall.scan.reports import Reports
 from seawall.store import Database
 from seawall.web import limits, views
-from seawall.web.reading import log, paging
+from seawall.web.reading import log, paging, reports
 from seawall.web.reading.sight import Sight
 from seawall.web.reading.verdicts import Judged, Verdicts
-from seawall.web.views import Counts, Outcome
+from seawall.web.views import Outcome
 
 TAGS_READ: Final = 20_000
 """The newest tags among which is looked; what is older has its own page still."""
@@ -34,7 +30,6 @@ class Images:
 
     database: Database
     registry: Registry
-    reports: Reports
     verdicts: Verdicts
     sight: Sight
 
@@ -57,24 +52,17 @@ class Images:
 
     def _rows(self, found: tuple[TaggedImage, ...]) -> tuple[views.Image, ...]:
         judged = [self.verdicts.of(one.repository, one.digest, one.tag) for one in found]
-        summaries = self.reports.summaries([j.judgement.scanned for j in judged if j is not None])
         with self.database.read() as connection:
             return tuple(
-                _row(connection, one, verdict, summaries)
-                for one, verdict in zip(found, judged, strict=True)
+                _row(connection, one, verdict) for one, verdict in zip(found, judged, strict=True)
             )
 
 
-def _row(
-    connection: sa.Connection,
-    one: TaggedImage,
-    judged: Judged | None,
-    summaries: Mapping[Digest, Summary],
-) -> views.Image:
+def _row(connection: sa.Connection, one: TaggedImage, judged: Judged | None) -> views.Image:
     """Return a row; what cannot be judged is refused, and still shown."""
     push = log.pushed(connection, one.repository, one.digest, one.tag, one.pushed_at)
     signatures = judged.judgement.proof.signatures if judged else ()
-    summary = summaries.get(judged.judgement.scanned) if judged else None
+    report = judged.judgement.report if judged else None
     return views.Image(
         repository=one.repository,
         tag=one.tag,
@@ -83,11 +71,7 @@ def _row(
         pushed_at=push.at,
         pushed_by=push.actor,
         signers=tuple(sorted({signature.key_name for signature in signatures})),
-        findings=None if summary is None else _counts(summary),
+        findings=None if report is None else reports.counts(report),
         outcome=judged.outcome if judged else Outcome.REFUSED,
+        unsupported=sum(each.is_over for each in report.end_of_life) if report else 0,
     )
-
-
-def _counts(summary: Summary) -> Counts:
-    by_severity = {str(level): number for level, number in summary.findings_by_severity.items()}
-    return Counts(**by_severity, fixable=summary.fixable)

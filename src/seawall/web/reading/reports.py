@@ -7,11 +7,15 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from seawall.core import clock as clocks
 from seawall.oci.manifests import Descriptor
+from seawall.scan import advice, report_model, report_words
+from seawall.scan.advisory_model import State
 from seawall.scan.model import Component, Distribution, PackageType
 from seawall.scan.report_model import Finding, Report
-from seawall.web import limits, views
+from seawall.web import limits, scan_views, views
 from seawall.web.reading import paging
 from seawall.web.views import Counts, Severity
 
@@ -22,17 +26,51 @@ OSV: Final = "https://osv.dev/vulnerability/"
 
 def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.Scan:
     """Return the report; without layers on the page nothing points to them."""
-    found = [
-        _finding(one, has_layers=has_layers)
+    chosen = [
+        one
         for one in report.findings
         if query.layer is None or (has_layers and one.layer_index + 1 == query.layer)
     ]
+    found = [_finding(one, has_layers=has_layers) for one in chosen]
+    totals = counts(msgspec.structs.replace(report, findings=tuple(chosen)))
     return views.Scan(
         scanned_at=clocks.from_text(report.scanned_at),
         advisories_from=_advisories_from(report),
-        findings=_findings(found, query),
+        findings=_findings(found, totals, query),
         packages=_packages(report, query.packages, has_layers=has_layers),
         notes=_notes(report),
+        support=support(report),
+        answered=report_words.answers(report.suppressed),
+    )
+
+
+def counts(report: Report) -> Counts:
+    """Return the open findings of a report in numbers, and beside them what is answered for."""
+    summary = report_model.summarise(report)
+    return Counts(
+        **summary.findings_by_severity,
+        fixable=summary.fixable,
+        exploited=summary.exploited,
+        answered=summary.answered,
+    )
+
+
+def support(report: Report) -> tuple[scan_views.Support, ...]:
+    """Return what gets no fixes any more or soon will not, the distribution first."""
+    return tuple(
+        scan_views.Support(text=report_words.support(one), is_over=one.is_over)
+        for one in report.end_of_life[: limits.ENDINGS_SHOWN]
+    )
+
+
+def rank(one: Finding) -> scan_views.Rank:
+    """Return what ranks a finding beside its severity."""
+    has_state = not one.is_fixable and one.state is not State.PLAIN
+    return scan_views.Rank(
+        exploited=report_words.exploitation(one),
+        likelihood=report_words.likelihood(one),
+        state=advice.without_fix(one) if has_state else "",
+        rated_by=report_words.rated_by(one),
     )
 
 
@@ -59,14 +97,12 @@ def layers(
     )
 
 
-def _findings(found: Sequence[views.Finding], query: views.ImageQuery) -> views.FindingList:
+def _findings(
+    found: Sequence[views.Finding], totals: Counts, query: views.ImageQuery
+) -> views.FindingList:
     by_severity: dict[Severity, list[views.Finding]] = {level: [] for level in Severity}
     for one in found:
         by_severity[one.severity].append(one)
-    counts = Counts(
-        **{level.value: len(rows) for level, rows in by_severity.items()},
-        fixable=sum(one.fixed is not None for one in found),
-    )
     chosen = query.severity
     if chosen is None:
         groups = tuple(
@@ -75,12 +111,12 @@ def _findings(found: Sequence[views.Finding], query: views.ImageQuery) -> views.
             )
             for level, rows in by_severity.items()
         )
-        return views.FindingList(counts=counts, groups=groups, layer=query.layer)
+        return views.FindingList(counts=totals, groups=groups, layer=query.layer)
     rows = by_severity[chosen]
     page = paging.cut(rows, query.findings_page, limits.FINDINGS_PER_PAGE)
     group = views.FindingGroup(severity=chosen, total=len(rows), rows=page.rows)
     return views.FindingList(
-        counts=counts, groups=(group,), page=page.page, pages=page.pages, layer=query.layer
+        counts=totals, groups=(group,), page=page.page, pages=page.pages, layer=query.layer
     )
 
 
@@ -96,12 +132,13 @@ def _finding(one: Finding, *, has_layers: bool) -> views.Finding:
         summary=one.summary,
         layer=one.layer_index + 1 if has_layers else None,
         url=f"{OSV}{one.id}" if one.id.replace("-", "").isalnum() and one.id.isascii() else "",
+        rank=rank(one),
     )
 
 
 def _fix(one: Finding) -> str:
     if not one.is_fixable:
-        return "no fixed version is known yet; a waiver in the policy can accept it for a time"
+        return f"{advice.without_fix(one)}; a waiver in the policy can accept it for a time"
     match one.type:
         case PackageType.DEB:
             source = "" if one.package == one.name else f" (source package {one.package})"

@@ -17,6 +17,7 @@ from seawall.scan.model import Weakness
 from seawall.scan.report_model import Report, Suppressed
 from seawall.store import Database
 from seawall.web import limits, scan_views
+from seawall.web.reading import reports
 from seawall.web.severities import Counts, Severity
 
 
@@ -53,6 +54,7 @@ def judgement(report: Report, *, has_layers: bool) -> scan_views.Judgement:
         ),
         unexplained_total=len(report.inventory.unexplained),
         answers=tuple(map(_answer, islice(report.suppressed, limits.ANSWERS_SHOWN))),
+        answers_total=len(report.suppressed),
         unapplied=report.unapplied[: limits.ANSWERS_SHOWN],
     )
 
@@ -120,4 +122,6 @@ def _answer(one: Suppressed) -> scan_views.Answer:
         reason=one.reason,
         author=one.author,
         until=one.until[:10],
+        severity=Severity(one.finding.severity.value),
+        rank=reports.rank(one.finding),
     )
