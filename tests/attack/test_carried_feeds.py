@@ -346,6 +346,7 @@ def _said(path: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
         lambda said: said[0].update(name="Own"),
         lambda said: said[0].update(format=99),
         lambda said: said[0].update(more=1),
+        lambda said: said[0].update({"\x1b[31m": 1}),
         lambda said: said[0].update(records="5"),
         lambda said: said[0].update(imported_at="0000"),
         lambda said: said.extend([said[0]] * 300),
@@ -355,7 +356,7 @@ def test_refuses_what_is_said_about_feeds_that_cannot_be(
     here: Advisories, signed: Path, change: Callable[[list[dict[str, Any]]], object]
 ) -> None:
     _said(signed, change)
-    refused(here, signed, unsigned=True)
+    assert refused(here, signed, unsigned=True).message.isprintable()
 
 
 @pytest.mark.parametrize("wrong", [{"records": 4}, {"records": 6}, {"withdrawn": 1},
@@ -459,6 +460,7 @@ def test_a_good_line_is_taken_in(here: Advisories) -> None:
         line(at_6="x" * 5_000),
         line(at_6="x\0"),
         line(at_7="worst"),
+        line(at_7="\x1b[31m"),
         line(at_8="9"),
         line(at_11=[["Debian:12", "p", "", "/w==", "", "high", "", "", "", []]]),
         line(at_11=[["Nobody's", "p", "", "/w==", "", "high", "", "", "", []]]),
@@ -473,6 +475,7 @@ def test_a_good_line_is_taken_in(here: Advisories) -> None:
 def test_refuses_lines_that_are_not_of_an_edition(here: Advisories, content: bytes) -> None:
     result = taken(here, content)
     assert isinstance(result, Failure), result
+    assert result.reason.isprintable()
     assert 0 == here.feeds()[0].generation
 
 

@@ -269,7 +269,8 @@ def _print(result: Refresh | Failure, as_json: bool, signed_by: Sequence[str] = 
         if as_json:
             print(json.dumps({"feed": result.feed, "error": result.reason}))
         else:
-            print(f"{result.feed}: FAILED, the old edition stays in use: {result.reason}")
+            reason = local.printable(result.reason, 500)
+            print(f"{result.feed}: FAILED, the old edition stays in use: {reason}")
             if result.remedy:
                 print(f"  {result.remedy}")
         return 1

@@ -98,7 +98,8 @@ def parse(value: strictjson.Json) -> Edition:
             if clocks.to_text(clocks.from_text(moment)) != moment:  # they are compared as texts
                 raise ValueError(f"not a moment: {moment}")
     except (msgspec.ValidationError, ValueError) as error:
-        raise BadFeedError(f"what is said about an edition does not hold: {error}") from error
+        said = ascii(str(error))[1:201]  # it may hold what stands in the file
+        raise BadFeedError(f"what is said about an edition does not hold: {said}") from error
     if edition.format != feeds.FORMAT:
         raise BadFeedError(
             f"the feed {edition.name} was written in format {edition.format}, this version of"

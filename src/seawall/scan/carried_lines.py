@@ -110,7 +110,8 @@ def decode(line: bytes) -> tuple[Item, bytes]:
     try:
         read = _LINES.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRecordError(f"a line does not parse: {error}") from error
+        said = ascii(str(error))[1:201]  # it may hold what stands in the line
+        raise BadRecordError(f"a line does not parse: {said}") from error
     if b"\\u0000" in line and b"\\u0000" in line.replace(b"\\\\", b""):
         raise BadRecordError("a text holds the character U+0000")
     match read:
