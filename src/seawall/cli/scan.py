@@ -190,6 +190,7 @@ def _judged(target: str, options: argparse.Namespace, settings: Settings) -> tup
         _refuse_for_own(target, options)
         name, report = _stored(target, options, settings)
     elif scan_targets.is_dockerfile(target):
+        _refuse_for_dockerfile(target, options)
         name, report = target, _judge(*scan_targets.of_dockerfile(Path(target)), settings)
     else:
         with scan_targets.opened(target, options, settings) as image:
@@ -210,6 +211,18 @@ def _refuse_for_own(target: str, options: argparse.Namespace) -> None:
         raise InvalidInputError(
             f"{target} is scanned by the workers, which do not ask ClamAV",
             remedy="save it (docker save), and scan the archive",
+        )
+
+
+def _refuse_for_dockerfile(target: str, options: argparse.Namespace) -> None:
+    """Raise InvalidInputError for what needs files to look at."""
+    from seawall.core.errors import InvalidInputError
+
+    if options.fingerprints or options.malware:
+        named = "--fingerprints" if options.fingerprints else "--malware"
+        raise InvalidInputError(
+            f"{target} is a recipe and has no programs yet, which {named} is about",
+            remedy="build it, and scan the image: seawall scan docker:NAME",
         )
 
 

