@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 
+import msgspec
 import pytest
 
 from seawall.core.errors import IntegrityError, InvalidInputError
@@ -123,7 +124,7 @@ def test_refuses_an_envelope_of_another_keys_certificate():
 
 
 def test_refuses_a_digest_that_cosign_cannot_name():
-    image = dataclasses.replace(IMAGE, digest=Digest.parse("sha512:" + "a" * 128))
+    image = msgspec.structs.replace(IMAGE, digest=Digest.parse("sha512:" + "a" * 128))
     with pytest.raises(InvalidInputError):
         detached.make(image, NAME, KEY, NOW)
 

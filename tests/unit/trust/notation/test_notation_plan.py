@@ -2,6 +2,7 @@ import dataclasses
 import datetime as dt
 import json
 
+import msgspec
 import pytest
 
 from seawall.core.errors import InvalidInputError
@@ -112,5 +113,5 @@ def test_what_is_not_a_signature_of_notation_is_left_alone():
     [(envelope.SIGNATURE_TYPE, True), ("", True), ("application/spdx+json", False)],
 )
 def test_a_listing_is_looked_at_when_it_may_hold_a_signature(kind, expected):
-    listed = dataclasses.replace(IMAGE, artifact_type=kind)
+    listed = msgspec.structs.replace(IMAGE, artifact_type=kind)
     assert expected == referrers.may_be_signature(listed)
