@@ -62,6 +62,8 @@ def explain(item: Listed, ours: list[Listed], files: Files) -> str:
         return of_npm(item, content)
     if item.kind == "maven":
         return of_maven(item, ours, content)
+    if item.kind == "golang" and not item.version:
+        return of_go(item, ours, content)
     return ""
 
 
@@ -85,6 +87,15 @@ def of_npm(item: Listed, content: bytes) -> str:
         return "sample of a test inside of another package"
     is_bare = not manifest.keys() & {"license", "author", "repository", "description"}
     return "names a folder of another package: no licence, author or text" if is_bare else ""
+
+
+def of_go(item: Listed, ours: list[Listed], content: bytes) -> str:
+    """A program that was built outside of its module's tags may still say its version elsewhere."""
+    for one in ours:
+        is_same = (one.kind, one.name, one.path) == (item.kind, item.name, item.path)
+        if is_same and one.version and one.version.removeprefix("v").encode() in content:
+            return "the module is listed, with the version that stands in the program"
+    return ""
 
 
 def of_maven(item: Listed, ours: list[Listed], content: bytes) -> str:

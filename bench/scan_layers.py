@@ -16,6 +16,7 @@ from pathlib import Path
 
 _MERGED = re.compile(r"(bin|sbin|lib|lib32|lib64|libx32)/")
 _KEPT = (".json", ".jar", ".war")
+_GO = b"\xff Go buildinf:"
 _LISTS = re.compile(r"var/lib/dpkg/info/([^/]+)\.list")
 
 
@@ -99,7 +100,7 @@ def _entries(
                 assert stream is not None
                 content = stream.read()
                 digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-                is_kept = _is_record(path) or path.endswith(_KEPT)
+                is_kept = _is_record(path) or path.endswith(_KEPT) or _GO in content
                 here[path] = digest, content if is_kept else b""
     return gone, here
 

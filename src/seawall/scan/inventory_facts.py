@@ -20,7 +20,7 @@ from seawall.scan.model import Distribution, Notice, Weakness
 from seawall.scan.readers import Found
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 4
+FACTS_VERSION: Final = 5
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 

@@ -16,7 +16,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from seawall.scan.files.program import Program
 from seawall.scan.readers import Content
@@ -24,6 +24,7 @@ from seawall.scan.readers import Content
 MAX_FUNCTIONS: Final = 400_000
 MAX_NAMES_BYTES: Final = 64 * 1024 * 1024
 MAX_CANDIDATES: Final = 64
+NAME_MAX_BYTES: Final = 512
 
 _SECTIONS: Final = (".gopclntab", ".data.rel.ro.gopclntab", "__gopclntab")
 _LITTLE: Final = re.compile(rb"(?:[\xfa\xfb\xf0\xf1]\xff\xff\xff)\x00\x00[\x01\x02\x04][\x04\x08]")
@@ -31,15 +32,15 @@ _BIG: Final = re.compile(rb"\xff\xff\xff[\xfa\xfb\xf0\xf1]\x00\x00[\x01\x02\x04]
 _FIELDS: Final = {0xF0: 3, 0xF1: 3, 0xFA: 2}
 """Words between the first 8 bytes and the offset of the names, by the magic's odd byte."""
 
-_TYPE_ARGUMENTS: Final = re.compile(r"\[[^\[\]]*\]")
+_TYPE_ARGUMENTS: Final = re.compile(rb"\[[^\[\]]*\]")
+_NO_FUNCTIONS: Final = (b"type:", b"type..", b"go:", b"go.")
 
 
 def functions(content: Content, program: Program) -> bytes:
     """Return the hashes of all functions' names, sorted, little endian; empty when unknown."""
     for start in _tables(content, program):
         names = _names(content, start, program.byte_order)
-        hashes = {_hash(name) for raw in names if (name := _plain(raw))}
-        if hashes:
+        if hashes := _hashes(names):
             result = array("I", sorted(hashes))
             return _little(result)
     return b""
@@ -53,33 +54,41 @@ def holds(kept: bytes, package: str, symbol: str) -> bool | None:
     table.frombytes(kept[: len(kept) // 4 * 4])
     if struct.pack("=H", 1) != b"\x01\x00":
         table.byteswap()
-    wanted = _hash(f"{package}.{symbol}")
+    wanted = zlib.crc32(f"{package}.{symbol}".encode("utf-8", "replace"))
     place = bisect_left(table, wanted)
     return place < len(table) and table[place] == wanted
+
+
+def _hashes(names: Iterable[bytes]) -> set[int]:
+    """Return the hashes of the names as advisories spell them: `net/http.Server.Serve`.
+
+    Closures, and what the linker made, are left out.
+    """
+    crc32 = zlib.crc32
+    hashes: set[int] = set()
+    for raw in names:
+        if b".func" in raw or not 0 < len(raw) <= NAME_MAX_BYTES:
+            continue
+        if raw.startswith(_NO_FUNCTIONS) or raw.endswith(b"-fm"):
+            continue
+        name = _written_out(raw) if b"[" in raw or b"%" in raw else raw
+        if b"(" in name:
+            name = name.replace(b"(*", b"").replace(b"(", b"").replace(b")", b"")
+        hashes.add(crc32(name))
+    return hashes
+
+
+def _written_out(name: bytes) -> bytes:
+    """Return the name without arguments of types, and with its path as it is imported."""
+    while b"[" in name and (shorter := _TYPE_ARGUMENTS.sub(b"", name)) != name:
+        name = shorter
+    return unquote_to_bytes(name) if b"%" in name else name
 
 
 def _little(table: array[int]) -> bytes:
     if struct.pack("=H", 1) != b"\x01\x00":
         table.byteswap()
     return table.tobytes()
-
-
-def _hash(name: str) -> int:
-    return zlib.crc32(name.encode("utf-8", "replace"))
-
-
-def _plain(raw: bytes) -> str:
-    """Return the name as advisories spell it: `net/http.Server.Serve`; empty for closures."""
-    if not raw or len(raw) > 512 or raw.startswith((b"type:", b"type..", b"go:", b"go.")):
-        return ""
-    if b".func" in raw or raw.endswith(b"-fm"):
-        return ""
-    name = raw.decode("utf-8", "replace")
-    while "[" in name and (shorter := _TYPE_ARGUMENTS.sub("", name)) != name:
-        name = shorter
-    if "%" in name:
-        name = unquote(name)
-    return name.replace("(*", "").replace("(", "").replace(")", "") if "(" in name else name
 
 
 def _tables(content: Content, program: Program) -> Iterator[int]:
@@ -129,6 +138,6 @@ def _names_of_1_2(content: Content, start: int, layout: str) -> Iterator[bytes]:
         if len(raw) < 4:
             return
         name = start + struct.unpack(offset_layout, raw)[0]
-        end = content.find(b"\0", name, name + 512)
+        end = content.find(b"\0", name, name + NAME_MAX_BYTES)
         if end > name:
             yield content[name:end]

@@ -20,7 +20,7 @@ MAX_STRINGS: Final = 50_000
 MAX_PLACES: Final = 5_000
 MAX_KEPT: Final = 256
 
-_WHOLE: Final = rb"[^ -~]v?\d[0-9A-Za-z.+~_, -]{0,40}\x00"
+_WHOLE: Final = rb"[^ -~]v?\d[0-9A-Za-z.+~_, -]{2,40}\x00"
 _DOTTED: Final = rb"\d\.\d"
 _OVERLAP: Final = 48
 _BEFORE: Final = 24
@@ -39,8 +39,9 @@ Strings: TypeAlias = dict[int, bytes]
 def whole(content: Content) -> Strings:
     """Return the version strings of a file, at most MAX_STRINGS.
 
-    A version string is a whole string that begins with a digit, or with `v` and a digit: a
-    non-printable byte before it, a zero byte behind it.
+    A version string is a whole string that begins with a digit and two more characters, perhaps
+    behind a `v`: a non-printable byte before it, a zero byte behind it. Shorter ones are everywhere
+    in machine code.
     """
     found: Strings = {}
     for base, chunk in chunks_of(content, _OVERLAP):

@@ -174,6 +174,11 @@ def test_both_engines_find_the_same_versions(pattern: bytes) -> None:
     agree()
 
 
+def test_numbers_too_short_for_a_version_do_not_use_up_the_bound() -> None:
+    noise = b"\xff7\0\xffv1\0\xff17\0" * version_texts.MAX_STRINGS
+    assert {len(noise) + 1: b"1.2"} == version_texts.whole(noise + b"\xff1.2\0")
+
+
 def test_texts_across_the_border_of_chunks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(literals, "_CHUNK", 16)
     content = b"." * 14 + b"abc" + b"." * 11 + b"zzz"
