@@ -35,6 +35,7 @@ from seawall.scan import (  # noqa: E402
     inventory_layer,
     misconfiguration,
     osv,
+    scripts,
     secrets,
 )
 from seawall.scan import formats as feeds  # noqa: E402
@@ -215,6 +216,19 @@ def _of_images() -> Iterator[Target]:
         lambda path, _: secrets.is_candidate(path, 1000),
         [("srv/.env", b"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n" * 3)],
         secrets,
+    )
+    yield Target(
+        "image: script",
+        "entrypoint.sh",
+        lambda body, _: scripts.read(body),
+        lambda path, start: path.endswith(".sh") and start.startswith(b"#!"),
+        [
+            (
+                "entrypoint.sh",
+                b'#!/bin/sh\nif [ x ]; then set -- a "$@"; fi\nexec $B/java -jar /a/b\n',
+            )
+        ],
+        scripts,
     )
     yield Target(
         "image: stored facts",

@@ -18,9 +18,10 @@ import msgspec
 from seawall.scan.files.model import Executable
 from seawall.scan.model import Distribution, Notice, Weakness
 from seawall.scan.readers import Found
+from seawall.scan.scripts import Script
 from seawall.scan.system import Owned
 
-FACTS_VERSION: Final = 5
+FACTS_VERSION: Final = 6
 """Raise it when the meaning of LayerFacts changes: stored facts of another version are void."""
 
 
@@ -89,7 +90,7 @@ class Privileged(msgspec.Struct, frozen=True, array_like=True):
     """The attribute `security.capability`, as in capabilities(7)."""
 
 
-Fact: TypeAlias = Packages | Program | System | Release | OtherDatabase | Unread
+Fact: TypeAlias = Packages | Program | System | Release | OtherDatabase | Script | Unread
 
 
 class LayerFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from seawall.oci.bounds import (
     UnsupportedArchiveError,
 )
 from seawall.oci.tar import Entry, Kind, show
-from seawall.scan import inventory_reading, secrets
+from seawall.scan import inventory_reading
 from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import (
     Fact,
@@ -43,6 +43,7 @@ from seawall.scan.inventory_paths import parent, resolve_parent
 from seawall.scan.inventory_reading import AnyReader, OtherReader, reader_of
 from seawall.scan.model import Notice, NoticeKind
 from seawall.scan.path_hashes import hash_of, unpack
+from seawall.scan.scripts import Script
 
 MAX_KEPT_BYTES: Final = 64 * MIB
 """Estimate of the memory that the facts of one layer may take."""
@@ -55,6 +56,9 @@ HARDLINK_MAX_BYTES: Final = 32 * MIB
 
 MAX_SECRET_FILES: Final = 1_000
 """Files of one layer whose secrets are told."""
+
+MAX_SCRIPTS: Final = 20_000
+"""Scripts of one layer that are followed from the entry point."""
 
 _SET_IDS: Final = 0o6000
 _NOTHING: Final[Set[str]] = frozenset()
@@ -134,6 +138,7 @@ class _Reader:
         self._programs = programs
         self._has_sketches = has_sketches
         self._sketch_bytes = 0
+        self._scripts = 0
         self._outlined: list[str] = []
         self._digest = str(digest)  # not a Digest: the facts are encoded
         self._also = also
@@ -232,7 +237,7 @@ class _Reader:
         elif reader is None:
             if entry.kind is Kind.FILE and inventory_reading.is_program(entry):
                 self._examine(real, entry)
-            elif secrets.is_candidate(real, entry.size):
+            elif entry.kind is Kind.FILE:
                 self._look(real, entry)
         elif entry.kind is Kind.FILE and not _is_nothing(reader, entry):
             self._add(real, inventory_reading.fact_of(entry, real, reader))
@@ -272,8 +277,11 @@ class _Reader:
         self._files[path] = fact
 
     def _look(self, path: str, entry: Entry) -> None:
-        """Look for secrets in a file that nothing else reads."""
-        found = inventory_reading.secrets_of(entry, path)
+        """Look into a file that nothing else reads: is it a script, are there secrets in it?"""
+        script, found = inventory_reading.text_of(entry, path)
+        if script is not None and self._scripts < MAX_SCRIPTS:
+            self._scripts += 1
+            self._add(path, script)
         if found is not None and len(self._secrets) < MAX_SECRET_FILES:
             self._index(path)
             self._keep(3 * _COST * len(found.found))
@@ -317,7 +325,7 @@ class _Reader:
         target = _hardlink_target(entry.link, self._links)
         if reader is None:
             known = self._files.get(target) if target is not None else None
-            if isinstance(known, Program):
+            if isinstance(known, Program | Script):
                 self._add(path, known)
         elif target is None:
             self._add(path, Unread("its hard link leads out of the root"))
@@ -363,6 +371,8 @@ def _size(fact: Fact) -> int:
         program = fact.executable
         size = 3 * _COST * (1 + len(program.found)) + len(program.go_functions)
         return size + _sketch_size(fact)
+    if isinstance(fact, Script):
+        return len(fact.interpreter) + len(fact.commands)
     if isinstance(fact, System):
         files = sum(len(each.paths) + len(each.sums) + _COST for each in fact.owned)
         return 3 * _COST * len(fact.found) + files

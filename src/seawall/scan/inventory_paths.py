@@ -17,6 +17,18 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def shown(path: str) -> str:
+    """Return a path as reports have it: absolute, without control characters."""
+    return f"/{printable(path)}"
+
+
+def printable(text: str) -> str:
+    """Return a text of the image without control characters."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def resolve_parent(path: str, links: Mapping[str, str]) -> str | None:
     """Return `path` with every symbolic link among its directories followed.
 

@@ -18,7 +18,7 @@ from seawall.core.errors import LimitError
 from seawall.core.limits import MIB
 from seawall.oci.bounds import ArchiveError
 from seawall.oci.tar import Entry, show
-from seawall.scan import distribution, secrets
+from seawall.scan import distribution, scripts, secrets
 from seawall.scan.files import examine
 from seawall.scan.files.model import Format
 from seawall.scan.inventory_facts import (
@@ -35,6 +35,7 @@ from seawall.scan.inventory_facts import (
 from seawall.scan.inventory_programs import by_signatures, is_explained
 from seawall.scan.readers import Content, Reader, Unreadable
 from seawall.scan.readers import all as formats
+from seawall.scan.scripts import Script
 from seawall.scan.system import SUM_BYTES, SystemReader
 from seawall.scan.system import all as managers
 
@@ -46,6 +47,7 @@ PROGRAM_MIN_BYTES: Final = 64
 
 _CHUNK: Final = MIB
 _ALGORITHMS: Final = ("md5", "sha1", "sha256")
+_EXECUTABLE: Final = 0o111
 _MACHINE_CODE: Final = frozenset({Format.ELF, Format.PE, Format.MACHO})
 
 
@@ -132,11 +134,27 @@ def program_of(
     return Program(found) if found is not None else None
 
 
-def secrets_of(entry: Entry, path: str) -> Secrets | None:
-    """Return what looks secret in a small file, if anything does. Raises ArchiveError."""
-    content = entry.read(secrets.MAX_FILE_BYTES)
-    found = secrets.find(content, f"/{path}")
-    return Secrets(found, sums_of(content)) if found else None
+def is_script(entry: Entry, path: str) -> bool:
+    """Tell whether the file may be started and begins like a script."""
+    is_started = entry.mode & _EXECUTABLE or path.endswith(".sh")
+    return bool(is_started) and entry.peek(2) == b"#!"
+
+
+def text_of(entry: Entry, path: str) -> tuple[Script | None, Secrets | None]:
+    """Return what a file that nothing else reads starts, and what looks secret in it.
+
+    Raises ArchiveError.
+    """
+    is_started, is_candidate = is_script(entry, path), secrets.is_candidate(path, entry.size)
+    if is_candidate or (is_started and entry.size <= scripts.MAX_BYTES):
+        content = entry.read(secrets.MAX_FILE_BYTES)
+    else:
+        content = entry.peek(scripts.LINE_MAX_BYTES) if is_started else b""
+    found = secrets.find(content, f"/{path}") if is_candidate else ()
+    return (
+        scripts.read(content) if is_started else None,
+        Secrets(found, sums_of(content)) if found else None,
+    )
 
 
 def sums_of(content: Content) -> Sums:

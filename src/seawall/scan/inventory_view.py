@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import Final, TypeAlias
 
-from seawall.scan import distribution, inventory_programs
+from seawall.scan import distribution, inventory_programs, load_path, reached
 from seawall.scan.files.model import Executable
 from seawall.scan.inventory_facts import (
     Fact,
@@ -25,9 +25,10 @@ from seawall.scan.inventory_facts import (
     Unread,
 )
 from seawall.scan.inventory_owners import File, Owners
-from seawall.scan.inventory_paths import parent, resolve, resolve_parent
+from seawall.scan.inventory_paths import parent, printable, resolve, resolve_parent, shown
 from seawall.scan.inventory_programs import Recogniser
 from seawall.scan.inventory_weaknesses import Weaknesses
+from seawall.scan.load_path import Start
 from seawall.scan.model import (
     Component,
     Distribution,
@@ -38,6 +39,7 @@ from seawall.scan.model import (
 )
 from seawall.scan.path_hashes import hash_of
 from seawall.scan.readers import Found
+from seawall.scan.scripts import Script
 from seawall.scan.system import SUM_BYTES, Owned, python_record
 from seawall.scan.system.all import PLACES, TABLE, Place
 
@@ -59,9 +61,12 @@ class View:
         self._since: dict[Key, int] = {}
         self._weaknesses = Weaknesses()
         self._layers = 0
+        self._managed: list[tuple[str, Fact]] | None = None  # worked out when it is asked for
+        self._owned: Owners | None = None
 
     def lay(self, layer: LayerFacts) -> None:
         """Put the next higher layer on top."""
+        self._managed = self._owned = None
         hidden = _Hidden(layer, self._links, self._hash)
         for path in [path for path in self._files if hidden.covers(path)]:
             del self._files[path]
@@ -87,15 +92,14 @@ class View:
 
         The names of layers and the purl are filled in later.
         """
-        databases = list(self._databases())
         seen: set[Key] = set()
-        for path, database in databases:
+        for path, database in self._databases():
             for found in database.found:
                 key = _system_key(found)
                 if key not in seen:
                     seen.add(key)
                     yield self._since[key], _component(found, path)
-        owners = self._owners(database for _, database in databases)
+        owners = self._owners()
         for path, fact in self._files.items():
             if isinstance(fact, Packages):
                 owner = owners.of(self._file(path, fact)) if fact.found else ""
@@ -105,7 +109,7 @@ class View:
     def programs(self, recognise: Recogniser) -> Iterator[tuple[int, Component | Unexplained]]:
         """Yield what is in the programs that no package owns, each with the number of its layer."""
         programs = {p: fact for p, fact in self._files.items() if isinstance(fact, Program)}
-        owners = self._owners(database for _, database in self._databases())
+        owners = self._owners()
         installed = self._installed()
         for path, fact in sorted(programs.items()):
             file = self._file(path, fact)
@@ -124,25 +128,38 @@ class View:
 
     def weaknesses(self) -> Iterator[tuple[int, Weakness]]:
         """Yield what is wrong with files themselves, each with the number of its layer."""
-        databases = [database for _, database in self._databases()]
-        owners = self._owners(databases, tuple(self._weaknesses.files()))
-        yield from self._weaknesses.found(owners.of)
+        yield from self._weaknesses.found(self._owners().of)
 
     def owned_programs(self) -> Iterator[tuple[Executable, Found]]:
         """Yield the programs that system packages own, each with its package."""
-        databases = list(self._databases_of_systems())
-        packages = {found.name: found for database in databases for found in database.found}
-        owners = self._owners(databases)
+        packages = {found.name: found for _, each in self._databases() for found in each.found}
+        owners = self._owners()
         for path, fact in sorted(self._files.items()):
             if isinstance(fact, Program):
                 owner = packages.get(owners.of(self._file(path, fact)))
                 if owner is not None:
                     yield fact.executable, owner
 
-    def _databases_of_systems(self) -> Iterator[System]:
-        for _, database in self._databases():
-            if any(found.type.is_system for found in database.found) or database.owned:
-                yield database
+    def load_path(
+        self, start: Start | None, *, is_late: Callable[[], bool]
+    ) -> Callable[[Iterable[Component]], list[Component]]:
+        """Return what says of components how they are reached from the entry point."""
+        facts = {p: f for p, f in self._files.items() if isinstance(f, Program | Script)}
+        owners = self._owners()
+        owned = {
+            path: owner
+            for path, fact in facts.items()
+            if (owner := owners.of(self._file(path, fact)))
+        }
+        image = load_path.Image(
+            programs={p: fact.executable for p, fact in facts.items() if isinstance(fact, Program)},
+            scripts={p: fact for p, fact in facts.items() if isinstance(fact, Script)},
+            links=self._links,
+            owners=owned,
+            archives={p for p, fact in self._files.items() if isinstance(fact, Packages)},
+        )
+        found = load_path.follow(start, image, is_late=is_late)
+        return reached.Packages(found, owned, facts).with_ways
 
     def _installed(self) -> Callable[[File], bool]:
         """Return a test whether a language package brought a file."""
@@ -161,7 +178,7 @@ class View:
         return [
             self._file(path, fact)
             for path, fact in self._files.items()
-            if isinstance(fact, Program) or (isinstance(fact, Packages) and fact.found)
+            if isinstance(fact, Program | Script) or (isinstance(fact, Packages) and fact.found)
         ]
 
     def distribution(self) -> Distribution | None:
@@ -190,7 +207,7 @@ class View:
             found.append(Notice(kind=NoticeKind.UNSUPPORTED_DATABASE, message=text))
         broken = list(self._broken())
         for path, message in sorted(broken)[:MAX_FILE_NOTICES]:
-            text = f"/{_printable(path[:300])}: {_printable(message[:300])}"
+            text = f"/{printable(path[:300])}: {printable(message[:300])}"
             found.append(Notice(kind=NoticeKind.MALFORMED_FILE, message=text))
         if len(broken) > MAX_FILE_NOTICES:
             text = f"and {len(broken) - MAX_FILE_NOTICES} more files that do not parse"
@@ -222,14 +239,17 @@ class View:
             if isinstance(fact, System):
                 yield path, fact
 
-    def _database_files(self) -> Iterator[tuple[str, Fact]]:
-        """Yield the files of package managers, where those would find them."""
-        places = [_Real(place, self._links) for place in PLACES]
-        for path, fact in sorted(self._files.items()):
-            if isinstance(fact, System | Unread) and any(
-                place.holds(path, self._files) for place in places
-            ):
-                yield path, fact
+    def _database_files(self) -> list[tuple[str, Fact]]:
+        """Return the files of package managers, where those would find them."""
+        if self._managed is None:
+            places = [_Real(place, self._links) for place in PLACES]
+            facts = [one for one in self._files.items() if isinstance(one[1], System | Unread)]
+            self._managed = [
+                (path, fact)
+                for path, fact in sorted(facts)
+                if any(place.holds(path, self._files) for place in places)
+            ]
+        return self._managed
 
     def _others(self) -> list[str]:
         """Return the package managers whose databases are there and not read."""
@@ -250,16 +270,23 @@ class View:
                     found.append(path)
         return found
 
-    def _owners(self, databases: Iterable[System], files: Collection[File] | None = None) -> Owners:
-        since: dict[str, int] = {}
-        owned: list[Owned] = []
-        for fact in databases:
-            owned.extend(fact.owned)
-            for found in fact.found:
-                since[found.name] = max(since.get(found.name, 0), self._since[_system_key(found)])
-        return Owners(self._candidates() if files is None else files, owned, self._links, since)
+    def _owners(self) -> Owners:
+        """Return who answers for the files of which an owner matters."""
+        if self._owned is None:
+            since: dict[str, int] = {}
+            owned: list[Owned] = []
+            for _, fact in self._databases():
+                owned.extend(fact.owned)
+                for found in fact.found:
+                    known = since.get(found.name, 0)
+                    since[found.name] = max(known, self._since[_system_key(found)])
+            files = [*self._candidates(), *self._weaknesses.files()]
+            self._owned = Owners(files, owned, self._links, since)
+        return self._owned
 
-    def _file(self, path: str, fact: Packages | Program) -> File:
+    def _file(self, path: str, fact: Packages | Program | Script) -> File:
+        if isinstance(fact, Script):
+            return File(path, self._brought[path], Sums())
         if isinstance(fact, Program):
             sha256 = bytes.fromhex(fact.executable.sha256)
             return File(path, self._brought[path], Sums(sha256=sha256[:SUM_BYTES]))
@@ -362,7 +389,7 @@ def _component(found: Found, path: str, owner: str = "") -> Component:
         role=found.role,
         inside=found.inside,
         evidence=found.evidence,
-        path=f"/{_printable(path)}",
+        path=shown(path),
         layer="",
         layer_index=0,
         licenses=found.licenses,
@@ -373,17 +400,13 @@ def _component(found: Found, path: str, owner: str = "") -> Component:
 
 def _unexplained(executable: Executable, path: str) -> Unexplained:
     return Unexplained(
-        path=f"/{_printable(path)}",
+        path=shown(path),
         format=executable.format,
         kind=executable.kind,
         size=executable.size,
         sha256=executable.sha256,
         build_id=executable.build_id,
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _is_kept(real: str, path: str) -> bool:

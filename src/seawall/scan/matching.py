@@ -11,7 +11,7 @@ Rules:
     declared    what a lock file names is judged and marked, unless the same is installed, too
     one each    one finding per hole and component
     shown apart advisories that are no vulnerabilities ("unmaintained") are no findings
-    order       severity, then exploited, then likely, then names
+    order       severity, then exploited, then reached at start, then likely, then names
 
 What no feed speaks about is counted and named in `Blind`: an empty list of findings is no proof.
 """
@@ -162,6 +162,8 @@ def _finding(component: Component, hole: Hole, listed: Mapping[str, Signals]) ->
         layer=str(component.layer),
         layer_index=component.layer_index,
         role=component.role,
+        reach=component.reach,
+        load_path=component.load_path,
         package=hole.package,
         fixed_version=hole.fixed,
         severity=hole.rating.severity,
@@ -182,10 +184,11 @@ def _finding(component: Component, hole: Hole, listed: Mapping[str, Signals]) ->
     )
 
 
-def _order(finding: Finding) -> tuple[int, bool, float, str, str, str, int, str]:
+def _order(finding: Finding) -> tuple[int, bool, int, float, str, str, str, int, str]:
     return (
         -finding.severity.rank,
         not finding.is_known_exploited,
+        -finding.reach.rank,
         -(finding.epss or 0.0),
         finding.name,
         finding.version,

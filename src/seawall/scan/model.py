@@ -8,6 +8,7 @@ hostile until a door escapes them; they are bounded and hold no control characte
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import msgspec
 
@@ -54,6 +55,23 @@ class Role(enum.StrEnum):
     INSTALLED = "installed"  # its own files are in the image
     DECLARED = "declared"  # a lock file or manifest names it; its files were not seen
     BUNDLED = "bundled"  # inside another file: a nested jar, a statically linked library
+
+
+class Reach(enum.StrEnum):
+    """Whether code can run when a container starts: what leads to it from the entry point."""
+
+    UNKNOWN = ""  # the entry point is not known, or nothing tells how this would be loaded
+    STARTED = "started"  # it is started, or linked with what is
+    LOADABLE = "loadable"  # what is started can load it while it runs
+    PRESENT = "present"  # nothing leads to it
+
+    @property
+    def rank(self) -> int:
+        """Return 0 to 3: the more surely it runs, the higher."""
+        return _REACHES.index(self)
+
+
+_REACHES: Final = (Reach.PRESENT, Reach.UNKNOWN, Reach.LOADABLE, Reach.STARTED)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +121,9 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the system package that owns the files of this component, or empty."""
     distribution: Distribution | None = None
     """Whose package it is, when it was copied in from another distribution; None: the image's."""
+    reach: Reach = Reach.UNKNOWN
+    load_path: tuple[str, ...] = ()
+    """How it is reached: files from the entry point to it, at most six."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import seawall
 from seawall.core import clock
 from seawall.scan.advisory_model import Informational, State
 from seawall.scan.holes import Claim
-from seawall.scan.model import Inventory, PackageType, Role
+from seawall.scan.model import Inventory, PackageType, Reach, Role
 from seawall.scan.severity import Severity
 
 
@@ -46,6 +46,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Where in the file at `path`, for members of archives."""
     role: Role = Role.INSTALLED
     """`declared`: only a lock file names the package; its files were not seen."""
+    reach: Reach = Reach.UNKNOWN
+    """Whether the package runs when a container starts. It ranks, and hides nothing."""
+    load_path: tuple[str, ...] = ()
+    """The files that lead to it from the entry point."""
     state: State = State.PLAIN
     """What the source adds where it names no fix: deferred, will not be fixed, no longer
     supported …"""

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
+from seawall.scan.model import Reach
 from seawall.scan.report_model import EndOfLife, Finding, Suppressed
 
 _STATUSES = {"not_affected": "not affected", "fixed": "fixed", "waived": "waived"}
+
+
+REACHES: Final[Mapping[Reach, str]] = {
+    Reach.UNKNOWN: "",
+    Reach.STARTED: "runs at start",
+    Reach.LOADABLE: "can be loaded",
+    Reach.PRESENT: "not on the load path",
+}
+_REACHES_OF_MANY: Final[Mapping[Reach, str]] = {
+    **REACHES,
+    Reach.STARTED: "run at start",
+    Reach.UNKNOWN: "unknown",
+}
 
 
 class Signalled(Protocol):
@@ -41,6 +55,26 @@ def likelihood(of: Signalled) -> str:
         return ""
     rank = "" if of.epss_rank is None else f", percentile {floored(100 * of.epss_rank)}"
     return f"EPSS {percent(of.epss)} %{rank}"
+
+
+def reached(finding: Finding) -> str:
+    """Say whether the package runs when a container starts, and what leads to it."""
+    told = REACHES[finding.reach]
+    way = (
+        finding.load_path
+        if len(finding.load_path) < 4
+        else (*finding.load_path[:1], "…", *finding.load_path[-2:])
+    )
+    return f"{told}: {' → '.join(way)}" if way else told
+
+
+def reaches(findings: Iterable[Finding]) -> str:
+    """Count how findings are reached: `3 run at start, 9 not on the load path`."""
+    counts = collections.Counter(one.reach for one in findings)
+    if not counts.total() - counts[Reach.UNKNOWN]:
+        return ""
+    by_rank = sorted(counts, key=lambda reach: -reach.rank)
+    return ", ".join(f"{counts[one]} {_REACHES_OF_MANY[one]}" for one in by_rank)
 
 
 def rated_by(finding: Finding) -> str:

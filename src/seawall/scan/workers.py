@@ -32,8 +32,9 @@ from seawall.scan.worker import Request
 GRACE_SECONDS: Final = 20.0
 """After the limit of a layer, within which its reader should have stopped by itself."""
 
-PARALLEL: Final = 2
-"""Layers that are read at the same time."""
+PARALLEL: Final = 3
+"""Layers that are read at the same time. Their sizes do not tell their costs: with as many as there
+are cores, the last one would often run alone."""
 
 
 class Workers:

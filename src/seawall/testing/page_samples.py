@@ -299,10 +299,12 @@ def _finding(
 
 EXPLOITED: Final = scan_views.Rank(
     exploited="exploited since 2025-11-20, by ransomware",
+    reached="runs at start: /usr/local/bin/python3.11 → /usr/lib/libssl.so.3",
     likelihood="EPSS 41.2 %, percentile 97.4",
     rated_by="CVSS:3.1, 9.8",
 )
 MINOR: Final = scan_views.Rank(
+    reached="not on the load path",
     likelihood="EPSS 0.04 %, percentile 11.0",
     state="may come with a point release",
     rated_by="Debian",

@@ -98,6 +98,7 @@ class SamplePages:
             findings=_findings(self.findings, query),
             packages=_packages(self.packages, query.packages),
             support=SUPPORT,
+            reached="7 run at start, 12 can be loaded, 23 not on the load path",
             answered="1 answered for: 1 not affected",
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )

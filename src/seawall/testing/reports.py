@@ -15,6 +15,7 @@ from seawall.scan.model import (
     Notice,
     NoticeKind,
     PackageType,
+    Reach,
     Role,
     Unexplained,
     Weakness,
@@ -136,10 +137,12 @@ _FINDINGS: Final = (
     finding("CVE-2021-44228", _BUNDLED, severity=Severity.CRITICAL, score=10.0,
             fixed_version="2.15.0", aliases=("GHSA-jfh8-c2jp-5v3q",), is_known_exploited=True,
             exploited_since="2021-12-10", is_used_by_ransomware=True, epss=0.94, epss_rank=0.99987,
-            severity_source="CVSS:3.1"),
+            severity_source="CVSS:3.1", reach=Reach.LOADABLE,
+            load_path=("/usr/bin/java", "/opt/app.jar")),
     finding("CVE-2024-1", _FIRST, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
     finding("CVE-2024-1", _SECOND, aliases=(_GHSA,), fixed_version="3.1.4", score=7.5),
-    finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
+    finding("CVE-2024-2", _SSL, severity=Severity.MEDIUM, fixed_version="3.0.14-1",
+            reach=Reach.STARTED, load_path=("/usr/sbin/nginx", "/usr/lib/libssl.so.3")),
     finding("CVE-2024-2", _PROGRAM, severity=Severity.MEDIUM, fixed_version="3.0.14-1"),
     finding("CVE-2024-3", _SSL, severity=Severity.LOW, score=9.8, state=State.IGNORED),
     finding("SW-2024-4", _BUSYBOX, severity=Severity.UNKNOWN, summary=""),
@@ -239,7 +242,7 @@ def hostile(text: str = HOSTILE) -> Report:
     found = finding(
         text, bad, aliases=(text,), package=text, fixed_version=text, summary=text,
         severity_source=text, feeds=(text,), exploited_since=text, is_known_exploited=True,
-        epss=0.5, epss_rank=0.5,
+        epss=0.5, epss_rank=0.5, reach=Reach.STARTED, load_path=(text,) * 6,
     )  # fmt: skip
     return Report(
         digest=IMAGE,

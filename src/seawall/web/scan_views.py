@@ -14,6 +14,7 @@ class Rank:
     """What ranks a finding beside its severity, in words; empty where nobody said."""
 
     exploited: str = ""  # "exploited since 2025-11-20, by ransomware"
+    reached: str = ""  # "runs at start: /usr/sbin/nginx → /usr/lib/libssl.so.3"
     likelihood: str = ""  # "EPSS 41.2 %, percentile 97.0"
     state: str = ""  # of a finding without a fix: what the distribution says
     rated_by: str = ""  # who called it so severe

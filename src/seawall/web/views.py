@@ -248,6 +248,7 @@ class Scan:
     packages: PackageList
     notes: tuple[str, ...] = ()
     support: tuple[scan_views.Support, ...] = ()
+    reached: str = ""  # how many findings run at start; empty when that is not known
     answered: str = ""  # how many findings are answered for, and how; empty for none
 
 

@@ -168,14 +168,18 @@ def signals_of(finding: Finding) -> dict[str, str]:
         "epss": "" if finding.epss is None else f"{finding.epss:.5f}",
         "epss-percentile": "" if finding.epss_rank is None else f"{finding.epss_rank:.5f}",
         "ssvc": finding.ssvc,
+        "reach": finding.reach.value,
+        "load-path": plain(" → ".join(finding.load_path), max_chars=1024),
         "state": finding.state.value,
     }
     return {name: value for name, value in told.items() if value}
 
 
 def told_of(finding: Finding) -> list[str]:
-    """Return sentences about what ranks a finding: exploited, likely, state, who rated it."""
-    told = [report_words.exploitation(finding), report_words.likelihood(finding)]
+    """Return sentences about what ranks a finding: exploited, reached at start, likely, state, who
+    rated it."""
+    told = [report_words.exploitation(finding), report_words.reached(finding)]
+    told.append(report_words.likelihood(finding))
     if finding.state is not State.PLAIN:
         told.append(f"{finding.state.value}: {advice.without_fix(finding)}")
     if source := report_words.rated_by(finding):

@@ -50,7 +50,11 @@ def _group(title: str, findings: Sequence[Finding]) -> Iterator[str]:
     yield f"{title} ({len(findings)})"
     for one in findings:
         fix = f"fixed in {_plain(one.fixed_version)}" if one.fixed_version else _without_fix(one)
-        signals = (report_words.exploitation(one), report_words.likelihood(one))
+        signals = (
+            report_words.exploitation(one),
+            report_words.REACHES[one.reach],
+            report_words.likelihood(one),
+        )
         told = "".join(f"; {_plain(text)}" for text in signals if text)
         package = f"{_plain(one.name)} {_plain(one.version)}"
         yield f"  {one.severity.value:<10}  {_plain(one.id)}  {package}  {fix}{told}"

@@ -111,6 +111,7 @@ def _details(finding: Finding) -> dict[str, Json]:
     """Return what ranks it, as fields that GitLab shows with their names."""
     told = {
         "exploited": ("Known exploited", report_words.exploitation(finding)),
+        "reach": ("At start", report_words.reached(finding)),
         "epss": ("Likelihood", report_words.likelihood(finding)),
         "state": ("Distribution", "" if finding.fixed_version else advice.without_fix(finding)),
         "rated": ("Rated by", report_words.rated_by(finding)),

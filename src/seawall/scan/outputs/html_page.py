@@ -61,6 +61,7 @@ def _template() -> jinja2.Template:
     environment.filters["without_fix"] = advice.without_fix
     environment.filters["exploitation"] = report_words.exploitation
     environment.filters["likelihood"] = report_words.likelihood
+    environment.filters["reached"] = report_words.reached
     environment.filters["rated_by"] = report_words.rated_by
     environment.filters["support"] = report_words.support
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -76,11 +76,12 @@ def _lines(report: Report, subject: Subject) -> Iterator[str]:
 def _row(one: Finding) -> tuple[str, ...]:
     rated = f" ({_text(source)})" if (source := report_words.rated_by(one)) else ""
     exploited = f" **{_text(told)}**" if (told := report_words.exploitation(one)) else ""
+    started = f" ({report_words.REACHES[one.reach]})" if one.reach else ""
     likely = report_words.likelihood(one).removeprefix("EPSS ").replace("percentile ", "")
     return (
         f"{one.severity.value}{rated}",
         f"{_linked(one.id)}{exploited}",
-        f"{_text(one.name)} {_text(one.version)}",
+        f"{_text(one.name)} {_text(one.version)}{started}",
         _text(one.fixed_version or advice.without_fix(one)),
         _text(likely),
         f"{one.layer_index}",

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import collections
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
 from seawall.scan import advice, report_model, report_words
-from seawall.scan.model import BaseEvidence, Unexplained, Weakness
+from seawall.scan.model import BaseEvidence, Reach, Unexplained, Weakness
 from seawall.scan.outputs import Subject, _words
 from seawall.scan.report_model import Finding, Report, Suppressed
 
-COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "EPSS", "LAYER")
-LEAST: Final = (20, 14, 14, 14, 10, 5)
+COLUMNS: Final = ("ID", "PACKAGE", "INSTALLED", "FIXED IN", "EPSS", "AT START", "LAYER")
+LEAST: Final = (16, 13, 12, 12, 10, 8, 5)
 """What a column keeps when the line is too long, in characters."""
 LINE_MAX_CHARS: Final = 100
 COLUMN_MAX_CHARS: Final = 40
 UNEXPLAINED_SHOWN: Final = 50
 SOURCES_SHOWN: Final = 3
 
-_Row = tuple[str, str, str, str, str, str]
+_REACHES: Final[Mapping[Reach, str]] = {
+    Reach.STARTED: "runs",
+    Reach.LOADABLE: "loadable",
+    Reach.PRESENT: "no",
+    Reach.UNKNOWN: "",
+}
+
+_Row = tuple[str, str, str, str, str, str, str]
 
 
 def write(report: Report, subject: Subject) -> bytes:
@@ -52,6 +59,8 @@ def lines(report: Report) -> Iterator[str]:
     yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
     yield from _wrapped(counts(report))
+    if told := report_words.reaches(report.findings):
+        yield told
     yield from _shares(report)
     yield from _doubts(report)
 
@@ -106,6 +115,7 @@ def _row(finding: Finding) -> _Row:
         plain(finding.version),
         plain(finding.fixed_version) or advice.without_fix_in_short(finding),
         _likelihood(finding),
+        _REACHES[finding.reach],
         str(finding.layer_index),
     )
 

@@ -40,6 +40,7 @@ def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.
         packages=_packages(report, query.packages, has_layers=has_layers),
         notes=_notes(report),
         support=support(report),
+        reached=report_words.reaches(chosen),
         answered=report_words.answers(report.suppressed),
     )
 
@@ -68,6 +69,7 @@ def rank(one: Finding) -> scan_views.Rank:
     has_state = not one.is_fixable and one.state is not State.PLAIN
     return scan_views.Rank(
         exploited=report_words.exploitation(one),
+        reached=report_words.reached(one),
         likelihood=report_words.likelihood(one),
         state=advice.without_fix(one) if has_state else "",
         rated_by=report_words.rated_by(one),

@@ -48,7 +48,8 @@ def test_exploited_ones_say_since_when_and_by_whom(name: str) -> None:
 @pytest.mark.parametrize("name", ["sarif", "cyclonedx"])
 def test_signals_are_properties(name: str) -> None:
     found = {str(one) for one in values(json.loads(written(name)))}
-    assert {"2021-12-10", "0.99987", "ignored"} <= found
+    assert {"2021-12-10", "0.99987", "ignored", "started", "loadable"} <= found
+    assert "/usr/sbin/nginx → /usr/lib/libssl.so.3" in found
     assert "yes" in found, "ransomware"
 
 
@@ -60,6 +61,13 @@ def test_signals_are_properties(name: str) -> None:
         ("html", "EPSS 94.0 %, percentile 99.9"),
         ("junit", "EPSS 94.0 %, percentile 99.9"),
         ("gitlab", "EPSS 94.0 %, percentile 99.9"),
+        ("table", "1 run at start, 1 can be loaded, 5 unknown"),
+        ("table", " loadable "),
+        ("markdown", "(can be loaded)"),
+        ("html", "can be loaded: /usr/bin/java → /opt/app.jar"),
+        ("junit", "can be loaded: /usr/bin/java → /opt/app.jar"),
+        ("gitlab", "runs at start: /usr/sbin/nginx → /usr/lib/libssl.so.3"),
+        ("spdx3", "runs at start: /usr/sbin/nginx → /usr/lib/libssl.so.3"),
         ("table", "won't fix"),
         ("markdown", "will not be fixed"),
         ("html", "will not be fixed"),
@@ -74,7 +82,7 @@ def test_signals_are_properties(name: str) -> None:
         ("spdx3", "rated critical by CVSS:3.1, 10.0"),
     ],
 )
-def test_the_likelihood_the_state_and_who_rated_it_are_shown(name: str, text: str) -> None:
+def test_what_ranks_a_finding_is_shown(name: str, text: str) -> None:
     assert text in written(name)
 
 
