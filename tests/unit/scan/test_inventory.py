@@ -22,6 +22,7 @@ from seawall.scan.inventory_layer import facts_of
 from seawall.scan.inventory_paths import resolve
 from seawall.scan.model import Component, Inventory, NoticeKind
 from seawall.testing import rpm_databases
+from seawall.testing.executables import elf
 from seawall.testing.images import Entry, Files, layer
 
 STATUS = "var/lib/dpkg/status"
@@ -523,3 +524,16 @@ def test_layers_combine_as_the_plainest_model_does(operations: list[dict[str, st
 def test_same_image_same_bytes() -> None:
     layers: list[Files] = [DEB, {STATUS: status(b="1")}]
     assert msgspec.json.encode(take(*layers)) == msgspec.json.encode(take(*layers))
+
+
+def test_a_maintainer_script_that_is_a_program_belongs_to_its_package() -> None:
+    info = "var/lib/dpkg/info"
+    found = take(
+        {
+            STATUS: status(bash="5"),
+            f"{info}/bash.list": b"/usr/bin/bash\n",
+            f"{info}/bash.preinst": elf({".text": bytes(64)}),
+            f"{info}/other.preinst": elf({".text": bytes(64)}),
+        }
+    )
+    assert [f"/{info}/other.preinst"] == [file.path for file in found.unexplained]

@@ -35,6 +35,7 @@ _ARCHITECTURE: Final = re.compile(r"[A-Za-z0-9-]{0,64}")
 _SOURCE: Final = re.compile(r"(\S+)(?:\s+\(([^)\s]+)\))?")
 _REBUILD: Final = re.compile(r"\+b[0-9]+$")
 _SUM: Final = re.compile(rb"([0-9a-f]{32}) [ *](\S.*)")
+_SCRIPTS: Final = ("config", "postinst", "postrm", "preinst", "prerm")
 _INSTALLED: Final = frozenset({"installed", "triggers-awaited", "triggers-pending"})
 
 
@@ -86,6 +87,11 @@ def files_in_list(content: bytes) -> list[str]:
     return [line.lstrip("/") for line in lines if line not in ("", "/.")]
 
 
+def scripts_of(path: str) -> list[str]:
+    """Return where the maintainer scripts of an `info/*.list`'s package lie; some are programs."""
+    return [f"{path.removesuffix('.list')}.{kind}" for kind in _SCRIPTS]
+
+
 def sums_of(content: bytes) -> list[tuple[str, bytes]]:
     """Return paths, relative to the root, and MD5 sums in an `info/*.md5sums`."""
     sums: list[tuple[str, bytes]] = []
@@ -102,7 +108,7 @@ def read(content: Content, path: str) -> Database:
     folder, _, name = path.rpartition("/")
     body = bytes(content)
     if name.endswith(".list"):
-        files = files_in_list(body)
+        files = [*files_in_list(body), *scripts_of(path)]
         return Database(owned=(owned(package_of(name), ((file, None) for file in files)),))
     if name.endswith(".md5sums"):
         return Database(owned=(owned(package_of(name), sums_of(body), "md5"),))
