@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,17 @@ def test_every_image_with_the_hole_is_found(stage: Stage, name: str) -> None:
     assert {"10.0"} == {one.fixed for one in page.holders}
     assert "critical" == page.severity
     assert (2, 0) == (page.images, page.running)
+
+
+def test_images_that_would_run_it_come_first_and_say_so(tmp_path: Path) -> None:
+    with Stage.opened(tmp_path) as stage:
+        stage.with_signed_shop()
+        stage.push(OTHER, houses.image(has_python=True), "1")
+        stage.work()
+        page = stage.pages.vulnerability(ADA, HOLE)
+    assert [("other/app", "can be loaded"), ("shop/app", "")] == [
+        (one.repository, one.reached) for one in page.holders
+    ]
 
 
 def test_refuses_to_tell_of_images_that_the_viewer_may_not_pull(stage: Stage) -> None:

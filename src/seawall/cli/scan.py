@@ -301,6 +301,7 @@ def _report(
     from seawall.core.errors import UnavailableError
     from seawall.flows import judging, scanning
     from seawall.jobs import queue
+    from seawall.scan.outputs import table
 
     stored = house.registry.manifest(repository, digest)
     scanned = judging.platform_manifest(digest, stored.content, stored.media_type)
@@ -310,20 +311,21 @@ def _report(
         return before
     with house.database.write() as connection:
         queue.enqueue(connection, job, now=house.clock.now())
+    error: str | None = None
     deadline = time.monotonic() + options.wait
     with progress.Bar(f"scanning {repository}@{scanned.short}") as bar:
         while time.monotonic() < deadline:
             with house.database.read() as connection:
                 is_waiting = queue.is_waiting(connection, kind=job.kind, key=job.key)
+                error = queue.last_error(connection, kind=job.kind, key=job.key)
             report = house.reports.latest(scanned)
             if report is not None and (before is None or report.scanned_at > before.scanned_at):
                 return report
             if not is_waiting:
                 break
-            bar.spin(f"{deadline - time.monotonic():.0f} s left")
+            left = f"{deadline - time.monotonic():.0f} s left"
+            bar.spin(f"{left}; the last try failed: {table.plain(error)}" if error else left)
             time.sleep(POLL_SECONDS)
-    with house.database.read() as connection:
-        error = queue.last_error(connection, kind=job.kind, key=job.key)
     image = f"{repository}@{scanned.short}"
     raise UnavailableError(
         f"the scan of {image} failed: {error}" if error else f"no new report about {image} yet",

@@ -213,6 +213,9 @@ contents = sa.Table(
         index=True,
     ),
     sa.Column("components", sa.Integer, nullable=False),  # that the verdict is about; 0: owned
+    sa.Column(
+        "reach", sa.SmallInteger, nullable=False, server_default="1"
+    ),  # `Reach.rank`, the best
     sqlite_with_rowid=False,
 )
 """Which images hold a package."""

@@ -70,6 +70,11 @@ class Reach(enum.StrEnum):
         """Return 0 to 3: the more surely it runs, the higher."""
         return _REACHES.index(self)
 
+    @classmethod
+    def of_rank(cls, rank: int) -> Reach:
+        """Return what has this rank; unknown for a number that is none."""
+        return _REACHES[rank] if 0 <= rank < len(_REACHES) else cls.UNKNOWN
+
 
 _REACHES: Final = (Reach.PRESENT, Reach.UNKNOWN, Reach.LOADABLE, Reach.STARTED)
 

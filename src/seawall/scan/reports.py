@@ -45,7 +45,7 @@ from seawall.scan.errors import FeedsMovedError
 from seawall.scan.events import ReportMade
 from seawall.scan.holes import Hole
 from seawall.scan.lookup import StoredAdvisories
-from seawall.scan.model import Inventory
+from seawall.scan.model import Inventory, Reach
 from seawall.scan.report_model import Report, Summary
 from seawall.store import Database
 
@@ -388,11 +388,12 @@ def _replace_contents(connection: sa.Connection, judgement: Judgement) -> None:
     """Write which packages the image holds, and what is said about them now."""
     report, now = judgement.report, judgement.report.scanned_at
     distribution = report.inventory.distribution
-    held: dict[Question, Collection[Hole]] = {
-        question: ()
-        for component in report.inventory.components
-        if (question := ecosystems.question(component, distribution)) is not None
-    }
+    reaches: dict[Question, int] = {}
+    for component in report.inventory.components:
+        question = ecosystems.question(component, distribution)
+        if question is not None:
+            reaches[question] = max(reaches.get(question, 0), component.reach.rank)
+    held: dict[Question, Collection[Hole]] = dict.fromkeys(reaches, ())
     verdicts.change(connection, judgement.fresh, now=now, but=report.digest)
     numbers = verdicts.add(connection, held | dict(judgement.fresh), now=now)
     image = _image_number(connection, report.digest, now)
@@ -401,17 +402,16 @@ def _replace_contents(connection: sa.Connection, judgement: Judgement) -> None:
             "package": number,
             "image": image,
             "components": judgement.components.get(question, 0),
+            "reach": reaches.get(question, Reach.UNKNOWN.rank),
         }
         for question, number in numbers.items()
     }
     c, u = _sql.contents.c, _sql.unsettled.c
-    stored = {
-        row.package: row.components
-        for row in connection.execute(sa.select(c.package, c.components).where(c.image == image))
-    }
+    known = sa.select(c.package, c.components, c.reach).where(c.image == image)
+    stored = {row.package: (row.components, row.reach) for row in connection.execute(known)}
     # What this report says is counted whole: nothing is left to settle.
     connection.execute(sa.delete(_sql.unsettled).where(u.image == image))
-    if stored == {number: row["components"] for number, row in rows.items()}:
+    if stored == {number: (row["components"], row["reach"]) for number, row in rows.items()}:
         return  # a new judgement of a known inventory, by far the most frequent case
     connection.execute(sa.delete(_sql.contents).where(c.image == image))
     for batch in staging.batches(list(rows.values()), ROWS_PER_INSERT):

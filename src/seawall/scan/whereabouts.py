@@ -16,6 +16,7 @@ from seawall.oci.digest import Digest
 from seawall.scan import _sql, holes, staging, verdicts
 from seawall.scan.holes import QUIET, Hole, Signals
 from seawall.scan.lookup import StoredAdvisories
+from seawall.scan.model import Reach
 from seawall.store import Database
 
 HOLDERS_MAX: Final = 100_000
@@ -34,6 +35,8 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     """When this installation first knew it of this image, RFC 3339."""
     hole: Hole
+    reach: Reach = Reach.UNKNOWN
+    """Of the package in that image."""
 
 
 class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +140,7 @@ def _holders(
     c, i = _sql.contents.c, _sql.images.c
     package, version, since = told
     rows = connection.execute(
-        sa.select(i.digest, i.scanned_at)
+        sa.select(i.digest, i.scanned_at, c.reach)
         .join_from(_sql.contents, _sql.images, i.id == c.image)
         .where(c.package == number, c.components > 0)
     )
@@ -148,6 +151,7 @@ def _holders(
             version=version,
             since=max(since, row.scanned_at),
             hole=hole,
+            reach=Reach.of_rank(row.reach),
         )
         for row in rows
     ]

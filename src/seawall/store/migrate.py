@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from seawall.core.errors import ConflictError
 from seawall.store.database import Database
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision in `migrations/versions`; a test keeps it true."""
 
 _DIRECTORY: Final = Path(__file__).parent / "migrations"

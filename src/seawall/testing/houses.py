@@ -25,6 +25,7 @@ from seawall.oci.manifests import Descriptor
 from seawall.oci.names import Reference, RepositoryName, Tag
 from seawall.store import migrate
 from seawall.testing import images, signatures
+from seawall.testing.executables import elf
 from seawall.testing.images import Image
 from seawall.trust import cosign
 from seawall.trust.attestations import plan, statement
@@ -49,7 +50,8 @@ def dist(name: str, version: str) -> bytes:
     return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
 
 
-def image(*, pillow: str = "9.0") -> Image:
+def image(*, pillow: str = "9.0", has_python: bool = False) -> Image:
+    """Make an image with two packages; with Python, that is what it starts."""
     os_release = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian 12"\n'
     status = (
         b"Package: openssl\nStatus: install ok installed\nArchitecture: amd64\n"
@@ -57,7 +59,10 @@ def image(*, pillow: str = "9.0") -> Image:
     )
     base = images.layer({"etc/os-release": os_release, "var/lib/dpkg/status": status})
     site = images.layer({f"{SITE}/pillow-{pillow}.dist-info/METADATA": dist("pillow", pillow)})
-    return images.image(base, site)
+    if not has_python:
+        return images.image(base, site)
+    program = images.layer({"usr/bin/python3": elf({".text": bytes(64)})})
+    return images.image(base, site, program, command=("python3", "-m", "app"))
 
 
 def osv(ident: str, ecosystem: str, package: str, fixed: str, severity: str) -> str:

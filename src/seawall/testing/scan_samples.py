@@ -242,6 +242,7 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(minutes=42),
             running=("checkout-1", "checkout-2"),
+            reached="runs at start",
             rated_by="CVSS:3.1, 9.8",
         ),
         scan_views.Holder(
@@ -253,6 +254,7 @@ VULNERABILITY: Final = scan_views.Vulnerability(
             severity=Severity.CRITICAL,
             since=ago(days=2),
             running=(),
+            reached="not on the load path",
             state="may come with a point release",
             rated_by="Debian",
             answer="waived by alice until 2026-02-01: ticket 17",

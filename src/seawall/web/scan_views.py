@@ -268,6 +268,7 @@ class Holder:
     severity: Severity
     since: dt.datetime  # when it was first known of this image
     running: tuple[str, ...]
+    reached: str = ""  # whether the package runs when a container starts; empty: not known
     state: str = ""  # without a fix: what the distribution says
     rated_by: str = ""
     answer: str = ""  # who answers for it, and how; empty while it is open
@@ -276,7 +277,8 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vulnerability:
-    """One hole in the fleet. `holders` are one page of what runs first, then the oldest.
+    """One hole in the fleet. `holders` are one page of what runs first, then
+    what is reached at start, then the oldest.
 
     Not `is_known`: no advisory that is imported speaks of it, so nobody looked for it.
     """
