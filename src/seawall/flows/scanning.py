@@ -240,12 +240,13 @@ class Scanning:
         """Queue every image whose report is older than `REPORT_LIFETIME`.
 
         Nothing new about an image is an answer too, and good for a time only: without this, an
-        image about which no advisory speaks would become too old for `scan-fresh`.
+        image about which no advisory speaks would become too old for `scan-fresh`. After an update
+        of the scanner every image is so read anew within a day.
         """
         self._queue_rematches(self.reports.stale(self.clock.now() - REPORT_LIFETIME))
 
     def rematch_one_job(self, job: Job) -> None:
-        """Match one image again; scan it when its inventory is of an older format."""
+        """Match one image again; scan it when an older scanner took its inventory."""
         asked = msgspec.json.decode(job.payload, type=ImageJob)
         digest, repository = Digest.parse(asked.digest), RepositoryName.parse(asked.repository)
         try:

@@ -27,7 +27,7 @@ from seawall.scan import (
     purls,
 )
 from seawall.scan.image_source import LayerSource
-from seawall.scan.inventory_facts import LayerFacts
+from seawall.scan.inventory_facts import FACTS_VERSION, LayerFacts
 from seawall.scan.inventory_layer import facts_of
 from seawall.scan.inventory_programs import Recognition
 from seawall.scan.inventory_view import View
@@ -191,6 +191,7 @@ def combine(
         platform=image.platform,
         config_digest=image.digest,
         base=base_image.of_config(config, len(sources)),
+        facts=FACTS_VERSION,
         weaknesses=_weaknesses(view, config, [str(source.digest) for source in sources]),
     )
 

@@ -259,6 +259,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     weaknesses: tuple[Weakness, ...] = ()
     base: BaseImage | None = None
     """None only for an image without layers, or read before this was looked for."""
+    facts: int = 0
+    """By which `inventory_facts.FACTS_VERSION` the layers were read."""
 
     @property
     def base_layers(self) -> int:

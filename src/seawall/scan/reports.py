@@ -44,6 +44,7 @@ from seawall.scan.ecosystems import Question
 from seawall.scan.errors import FeedsMovedError
 from seawall.scan.events import ReportMade
 from seawall.scan.holes import Hole
+from seawall.scan.inventory_facts import FACTS_VERSION
 from seawall.scan.lookup import StoredAdvisories
 from seawall.scan.model import Inventory, Reach
 from seawall.scan.report_model import Report, Summary
@@ -109,10 +110,10 @@ class Reports:
     def rematch(self, digest: Digest, *, actor: Actor, repository: str | None = None) -> Report:
         """Judge an image again from its stored inventory; no layer is opened.
 
-        Raises NotFoundError when the image was never scanned.
+        Raises NotFoundError when the image was never scanned, or only by a scanner that saw less.
         """
         inventory = self._inventory(digest)
-        if inventory is None:
+        if inventory is None or inventory.facts < FACTS_VERSION:
             raise NotFoundError(f"{digest} was not scanned yet", remedy="scan it")
         return self.make(digest, inventory, actor=actor, repository=repository)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from seawall.oci.digest import Digest
 from seawall.scan import _sql, report_model
 from seawall.scan.advisories import Advisories
 from seawall.scan.errors import FeedsMovedError
+from seawall.scan.inventory_facts import FACTS_VERSION
 from seawall.scan.model import Component, Distribution, Inventory, PackageType
 from seawall.scan.outputs import table
 from seawall.scan.report_model import Finding, Report
@@ -57,6 +59,7 @@ def inventory(*names: str, kind: PackageType = PackageType.PYPI) -> Inventory:
         notices=(),
         layers=(),
         is_partial=False,
+        facts=FACTS_VERSION,
     )
 
 
@@ -115,6 +118,14 @@ def test_a_report_comes_back_whole(
 def test_an_image_that_was_never_scanned_has_no_report(reports: Reports) -> None:
     assert reports.latest(IMAGE) is None
     assert {} == reports.summaries([IMAGE])
+    with pytest.raises(NotFoundError):
+        reports.rematch(IMAGE, actor=SYSTEM)
+
+
+def test_what_an_older_scanner_took_must_be_taken_again(reports: Reports) -> None:
+    old = msgspec.structs.replace(inventory("flask"), facts=FACTS_VERSION - 1)
+    reports.make(IMAGE, old, actor=SYSTEM)
+    assert reports.latest(IMAGE) is not None, "what is known stays known until then"
     with pytest.raises(NotFoundError):
         reports.rematch(IMAGE, actor=SYSTEM)
 

@@ -1,0 +1,32 @@
+"""Reports older than a day are made anew, with the layers read again after an update."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+
+from seawall.core.actor import SYSTEM
+from seawall.scan.inventory_facts import FACTS_VERSION
+from seawall.testing.clocks import FakeClock
+from seawall.testing.houses import SHOP, Stage, image
+
+
+def test_an_image_that_an_older_scanner_read_is_read_again_within_a_day(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    digest = image().digest
+    with Stage.opened(tmp_path, clock) as stage:
+        reports = stage.with_signed_shop().house.reports
+        whole = reports.latest(digest)
+        assert whole is not None
+        less = msgspec.structs.replace(
+            whole.inventory, components=whole.inventory.components[:1], facts=FACTS_VERSION - 1
+        )
+        reports.make(digest, less, actor=SYSTEM, repository=SHOP)
+        clock.advance(dt.timedelta(days=1, hours=2))
+        stage.work()
+        renewed = reports.latest(digest)
+    assert renewed is not None
+    assert whole.inventory == renewed.inventory
