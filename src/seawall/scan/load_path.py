@@ -16,6 +16,7 @@ Pure: nothing of the image is run or opened.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -153,7 +154,7 @@ class _Walk:
         self._image = image
         self._is_late = is_late
         self._left = MAX_STEPS
-        self._waiting: list[str] = []
+        self._waiting: deque[str] = deque()  # the nearest first: the shortest way is told
         self._libraries = _by_name(image)
         self._plugins = Plugins(image, self._count)
 
@@ -184,7 +185,7 @@ class _Walk:
 
     def _drain(self) -> None:
         while self._waiting:
-            path = self._waiting.pop()
+            path = self._waiting.popleft()
             reach = self.steps[path].reach
             if (program := self._image.programs.get(path)) is not None:
                 self._link(path, program, reach)
@@ -198,19 +199,19 @@ class _Walk:
         if program.interpreter:
             self._file(program.interpreter.lstrip("/"), reach, path)
         for name in program.needed:
-            self._count()
-            found = self._library(name, path, program)
-            for each in found:
+            for each in self._library(name, path, program):
                 self._add(each, reach, path)
 
     def _library(self, name: str, path: str, program: Executable) -> list[str]:
         """Return the files that the dynamic linker may take for a name."""
+        known = self._libraries.get(name, ())
+        self._count(1 + len(known))
         if "/" in name:
             real = resolve(name, self._image.links)
             return [real] if real is not None and real in self._image.programs else []
         fitting = [
             (folder, real)
-            for folder, real in self._libraries.get(name, ())
+            for folder, real in known
             if self._image.programs[real].machine == program.machine
         ]
         for wanted in self._search(path, program):
@@ -222,6 +223,7 @@ class _Walk:
     def _search(self, path: str, program: Executable) -> Iterator[str]:
         for text in program.search_paths:
             for folder in text.split(":"):
+                self._count()
                 whole = folder.replace("${ORIGIN}", "$ORIGIN").replace(
                     "$ORIGIN", f"/{parent(path)}"
                 )
@@ -233,6 +235,7 @@ class _Walk:
         """Reach what an argument names: a command, a script, or the archives of a class path."""
         self._command(word, Reach.STARTED, by)
         for each in word.split(":"):
+            self._count()
             real = resolve(self._absolute(each), self._image.links)
             if real and real in self._image.archives:
                 self._add(real, Reach.STARTED, by)

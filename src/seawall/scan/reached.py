@@ -29,6 +29,9 @@ class Way(NamedTuple):
     chain: tuple[str, ...] = ()
 
 
+LEVELS_MAX: Final = 16
+"""Folders between a program and the file that tells what it belongs to."""
+
 _SITE: Final = re.compile(r"(?:(.*)/)?lib(?:64)?/(?:python|pypy)[\d.]*/(?:site|dist)-packages/.*")
 """The folder of an interpreter's packages; the group is where that interpreter is installed."""
 
@@ -56,6 +59,8 @@ class Packages:
             for kind in runtimes.types_of((path, *found.names_of(path)))
         }
         self._homes = frozenset(_homes(found))
+        self._tools = frozenset(tool[1] for path in found.steps if (tool := _TOOL.fullmatch(path)))
+        self._near = _near(found)
         self._systems: dict[str, Way] = {}
         for path in found.steps:
             if owner := owners.get(path):
@@ -110,17 +115,27 @@ class Packages:
                 home == each or home.startswith(f"{each}/") for each in self._homes
             )
         if one.type is PackageType.NPM and (tool := _TOOL.fullmatch(path)):
-            return any(each.startswith(f"{tool[1]}/") for each in self._found.steps)
+            return tool[1] in self._tools
         return True
 
     def _of_folder(self, path: str) -> Way:
         """Return the way to what is known by a file in its folder: a JDK, a conda package."""
-        folder = path.rpartition("/")[0].removesuffix("/conda-meta")
-        near = [each for each in self._found.steps if folder and each.startswith(f"{folder}/")]
-        if not near:
+        best = self._near.get(path.rpartition("/")[0].removesuffix("/conda-meta"))
+        if best is None:
             return Way(Reach.PRESENT)
-        best = max(near, key=lambda each: self._found.reach(each).rank)
         return Way(self._found.reach(best), self._found.chain(best))
+
+
+def _near(found: LoadPath) -> dict[str, str]:
+    """Return the best file that is reached below each folder, some levels down."""
+    best: dict[str, str] = {}
+    for path in sorted(found.steps, key=lambda path: found.reach(path).rank):
+        folder = path
+        for _ in range(LEVELS_MAX):
+            folder = folder.rpartition("/")[0]
+            if folder:
+                best[folder] = path
+    return best
 
 
 def _homes(found: LoadPath) -> set[str]:

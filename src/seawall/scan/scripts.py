@@ -88,13 +88,13 @@ def commands_of(text: str) -> tuple[str, ...]:
     A name behind a variable (`$JAVA_HOME/bin/java`) is returned without its folders.
     """
     found: dict[str, None] = {}
-    lines = text.replace("\\\n", " ").split("\n")
+    lines = text[:MAX_BYTES].replace("\\\n", " ").split("\n")
     for line in lines:
         if line.lstrip().startswith("#"):
             continue
         for part in _BREAKS.split(line):
             found.update(dict.fromkeys(_words_of(part)))
-        found.update(dict.fromkeys(path for path in _PATHS.findall(line)))
+        found.update(dict.fromkeys(_PATHS.findall(line)))
         if len(found) >= MAX_COMMANDS:
             break
     return tuple(word for word in found if len(word) <= MAX_WORD)[:MAX_COMMANDS]
@@ -108,6 +108,8 @@ def _words_of(part: str) -> list[str]:
         word = quoted.strip("\"'")
         if not (is_next or is_any):
             break
+        if len(word) > MAX_WORD:
+            continue
         if _ASSIGNMENT.match(word) or word.startswith("-") or (is_next and word in _KEYWORDS):
             continue
         if variable := _VARIABLE.match(word):
