@@ -23,6 +23,7 @@ from seawall.scan.outputs import FORMATS, Subject
 if TYPE_CHECKING:
     from seawall.app.rooms import House
     from seawall.config import Settings
+    from seawall.jobs.queue import NewJob
     from seawall.oci.digest import Digest
     from seawall.oci.names import RepositoryName
     from seawall.scan.image_source import ImageSource
@@ -311,13 +312,12 @@ def _report(
         return before
     with house.database.write() as connection:
         queue.enqueue(connection, job, now=house.clock.now())
-    error: str | None = None
     deadline = time.monotonic() + options.wait
     with progress.Bar(f"scanning {repository}@{scanned.short}") as bar:
         while time.monotonic() < deadline:
             with house.database.read() as connection:
                 is_waiting = queue.is_waiting(connection, kind=job.kind, key=job.key)
-                error = queue.last_error(connection, kind=job.kind, key=job.key)
+            error = _error(house, job)
             report = house.reports.latest(scanned)
             if report is not None and (before is None or report.scanned_at > before.scanned_at):
                 return report
@@ -326,11 +326,20 @@ def _report(
             left = f"{deadline - time.monotonic():.0f} s left"
             bar.spin(f"{left}; the last try failed: {table.plain(error)}" if error else left)
             time.sleep(POLL_SECONDS)
+    error = _error(house, job)
     image = f"{repository}@{scanned.short}"
     raise UnavailableError(
         f"the scan of {image} failed: {error}" if error else f"no new report about {image} yet",
         remedy="see that `seawall up` runs, and the log of its workers",
     )
+
+
+def _error(house: House, job: NewJob) -> str | None:
+    """Return why the last try failed."""
+    from seawall.jobs import queue
+
+    with house.database.read() as connection:
+        return queue.last_error(connection, kind=job.kind, key=job.key)
 
 
 def _shown(report: Report, options: argparse.Namespace) -> Report:
