@@ -54,6 +54,7 @@ class System(msgspec.Struct, frozen=True, tag="system", omit_defaults=True):
     manager: str
     found: tuple[Found, ...] = ()
     owned: tuple[Owned, ...] = ()
+    moved: dict[str, str] = {}
     refused: int = 0
 
 

@@ -40,12 +40,21 @@ class Owners:
         owned: Iterable[Owned],
         links: Mapping[str, str],
         since: Mapping[str, int],
+        moved: Mapping[str, str] | None = None,
     ) -> None:
-        """`since` tells from which layer on a package has been there in its present version."""
+        """`since` tells from which layer on a package has been there in its present version,
+        `moved` where the lists have files that were put aside."""
         self._since = since
         spellings = Spellings(links)
+        moved = moved or {}
         self._hashes = {
-            file.path: [hash_of(path) for path in spellings.of(file.path)] for file in files
+            file.path: [
+                hash_of(path)
+                for name in (file.path, moved.get(file.path))
+                if name is not None
+                for path in spellings.of(name)
+            ]
+            for file in files
         }
         wanted = {value for values in self._hashes.values() for value in values}
         self._claims: dict[int, list[tuple[str, bytes, str]]] = {}

@@ -170,7 +170,9 @@ def _fact(content: Content, path: str, reader: AnyReader, sums: Callable[[], Sum
         return OtherDatabase(managers.OTHERS[path])
     if isinstance(reader, SystemReader):
         database = reader.read(content, path)
-        return System(reader.manager, database.found, database.owned, database.refused)
+        return System(
+            reader.manager, database.found, database.owned, database.moved, database.refused
+        )
     try:
         return Packages(reader.format, tuple(reader.read(content, path)), sums())
     except Unreadable as error:

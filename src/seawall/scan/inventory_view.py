@@ -275,13 +275,16 @@ class View:
         if self._owned is None:
             since: dict[str, int] = {}
             owned: list[Owned] = []
+            moved: dict[str, str] = {}
             for _, fact in self._databases():
                 owned.extend(fact.owned)
+                for place, own in fact.moved.items():
+                    moved[resolve(place, self._links) or place] = resolve(own, self._links) or own
                 for found in fact.found:
                     known = since.get(found.name, 0)
                     since[found.name] = max(known, self._since[_system_key(found)])
             files = [*self._candidates(), *self._weaknesses.files()]
-            self._owned = Owners(files, owned, self._links, since)
+            self._owned = Owners(files, owned, self._links, since, moved)
         return self._owned
 
     def _file(self, path: str, fact: Packages | Program | Script) -> File:

@@ -537,3 +537,21 @@ def test_a_maintainer_script_that_is_a_program_belongs_to_its_package() -> None:
         }
     )
     assert [f"/{info}/other.preinst"] == [file.path for file in found.unexplained]
+
+
+def test_a_program_that_another_package_put_aside_belongs_to_its_own() -> None:
+    info = "var/lib/dpkg/info"
+    ours, theirs = elf({".text": bytes(64)}), elf({".text": bytes(65)})
+    sums = {name: hashlib.md5(made).hexdigest() for name, made in (("a", ours), ("b", theirs))}
+    files: Files = {
+        STATUS: status(a="1", b="2"),
+        f"{info}/a.list": b"/opt/x/tool\n",
+        f"{info}/a.md5sums": f"{sums['a']}  opt/x/tool\n".encode(),
+        f"{info}/b.list": b"/opt/x/tool\n",
+        f"{info}/b.md5sums": f"{sums['b']}  opt/x/tool\n".encode(),
+        "opt/x/tool": theirs,
+        "opt/x/tool.distrib": ours,
+    }
+    assert ["/opt/x/tool.distrib"] == [file.path for file in take(files).unexplained]
+    diverted = b"/opt/x/tool\n/opt/x/tool.distrib\nb\n"
+    assert () == take({**files, "var/lib/dpkg/diversions": diverted}).unexplained

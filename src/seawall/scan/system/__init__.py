@@ -40,6 +40,8 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
 
     found: tuple[Found, ...] = ()
     owned: tuple[Owned, ...] = ()
+    moved: dict[str, str] = {}
+    """Where a file lies that another package put aside → where its own package has it."""
     refused: int = 0
     """Entries that break the manager's own grammar, or exceed a bound."""
 

@@ -35,7 +35,7 @@ PLACES: Final = (
     Place(
         manager="dpkg",
         files=("var/lib/dpkg/status",),
-        folders=("var/lib/dpkg/status.d", "var/lib/dpkg/info"),
+        folders=("var/lib/dpkg", "var/lib/dpkg/status.d", "var/lib/dpkg/info"),
     ),
     Place(manager="apk", files=("lib/apk/db/installed", "usr/lib/apk/db/installed")),
     Place(

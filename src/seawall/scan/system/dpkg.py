@@ -24,6 +24,9 @@ MAX_PACKAGES: Final = 100_000
 MAX_FILES: Final = 1_000_000
 """Files of one package."""
 
+MAX_DIVERSIONS: Final = 10_000
+"""Files that packages put aside for their own."""
+
 _EVIDENCE: Final = (Evidence(kind="database"),)
 _STANZAS: Final = re.compile(rb"\n(?:[ \t\r]*\n)+")
 _FIELD: Final = re.compile(
@@ -103,8 +106,22 @@ def sums_of(content: bytes) -> list[tuple[str, bytes]]:
     return sums
 
 
+def diversions(content: bytes) -> dict[str, str]:
+    """Return what `diversions` says: the new place of a file → its own (dpkg-divert(1)).
+
+    Three lines each: the file, its new place, and the package that asked for it.
+    """
+    lines = content.decode("utf-8", "surrogateescape").split("\n", 3 * MAX_DIVERSIONS)
+    pairs = zip(lines[1::3], lines[0::3], strict=False)
+    return {
+        moved.lstrip("/"): original.lstrip("/")
+        for moved, original in pairs
+        if moved.startswith("/") and original.startswith("/")
+    }
+
+
 def read(content: Content, path: str) -> Database:
-    """Read `status`, a file of `status.d`, an `info/*.list` or an `info/*.md5sums`."""
+    """Read `status`, `diversions`, a file of `status.d`, an `info/*.list` or `info/*.md5sums`."""
     folder, _, name = path.rpartition("/")
     body = bytes(content)
     if name.endswith(".list"):
@@ -112,6 +129,8 @@ def read(content: Content, path: str) -> Database:
         return Database(owned=(owned(package_of(name), ((file, None) for file in files)),))
     if name.endswith(".md5sums"):
         return Database(owned=(owned(package_of(name), sums_of(body), "md5"),))
+    if name == "diversions":
+        return Database(moved=diversions(body))
     packages = parse_status(body, is_status_required=not folder.endswith("status.d"))
     return Database(
         found=tuple(_found(package) for package in packages.packages), refused=packages.refused
@@ -128,7 +147,7 @@ def is_wanted(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if folder.endswith("dpkg/status.d"):
         return True
-    if name == "status":
+    if name in ("diversions", "status"):
         return folder.endswith("dpkg")
     return name.endswith((".list", ".md5sums")) and folder.endswith("dpkg/info")
 
@@ -178,7 +197,7 @@ READERS: Final = (
     SystemReader(
         manager="dpkg",
         read=read,
-        names=frozenset({"status"}),
+        names=frozenset({"diversions", "status"}),
         endings=(".list", ".md5sums"),
         folders=("dpkg/status.d",),
         is_wanted=is_wanted,

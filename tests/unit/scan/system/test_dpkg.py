@@ -129,6 +129,19 @@ def test_lists_and_sums_are_relative_to_the_root() -> None:
     assert [("usr/bin/foo", b"\1" * 16), ("usr/x y", b"\1" * 16)] == sums
 
 
+def test_diversions_lead_from_the_new_place_to_the_old_one() -> None:
+    text = b"/bin/sh\n/bin/sh.distrib\ndash\n/usr/bin/x\n/usr/bin/x.real\n:\n/cut\n"
+    assert {"bin/sh.distrib": "bin/sh", "usr/bin/x.real": "usr/bin/x"} == dpkg.diversions(text)
+    assert {} == dpkg.diversions(b"relative\nalso\nx\n")
+
+
+def test_refuses_more_diversions_than_a_system_has() -> None:
+    many = b"/a\n/b\nc\n" * (dpkg.MAX_DIVERSIONS + 1)
+    assert 1 == len(dpkg.diversions(many))
+    each = b"".join(b"/a%d\n/b%d\nc\n" % (n, n) for n in range(dpkg.MAX_DIVERSIONS + 5))
+    assert len(dpkg.diversions(each)) <= dpkg.MAX_DIVERSIONS + 1
+
+
 def test_the_package_of_a_list_has_no_architecture() -> None:
     assert "libc6" == dpkg.package_of("libc6:amd64.list")
     assert "g++" == dpkg.package_of("g++.md5sums")
