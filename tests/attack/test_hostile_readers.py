@@ -19,19 +19,9 @@ from seawall.scan.confinement import Bounds
 from seawall.scan.image_source import LayerSource
 from seawall.scan.model import NoticeKind
 from seawall.scan.workers import PARALLEL, Workers
-from seawall.testing.images import Files, layer
+from seawall.testing.images import source
 
 STATUS = b"Package: known\nStatus: install ok installed\nVersion: 1.0\n\n"
-
-
-def source(files: Files) -> LayerSource:
-    made = layer(files)
-    return LayerSource(
-        digest=made.digest,
-        media_type=made.media_type,
-        size=len(made.content),
-        open=lambda: io.BytesIO(made.content),
-    )
 
 
 GOOD = source({"var/lib/dpkg/status": STATUS})

@@ -20,6 +20,7 @@ from typing import Final
 
 from seawall.oci import media
 from seawall.oci.digest import Digest
+from seawall.scan.image_source import LayerSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,18 @@ def layer(files: Files, *, compressed: bool = True) -> Layer:
         content=content,
         media_type=media.OCI_LAYER_GZIP if compressed else media.OCI_LAYER,
         diff_id=Digest.of(plain),
+    )
+
+
+def source(files: Files, created_by: str = "") -> LayerSource:
+    """Make a layer as the scanner reads it."""
+    made = layer(files)
+    return LayerSource(
+        digest=made.digest,
+        media_type=made.media_type,
+        size=len(made.content),
+        open=lambda: io.BytesIO(made.content),
+        created_by=created_by,
     )
 
 

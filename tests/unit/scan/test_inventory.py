@@ -23,7 +23,7 @@ from seawall.scan.inventory_paths import resolve
 from seawall.scan.model import Component, Inventory, NoticeKind
 from seawall.testing import rpm_databases
 from seawall.testing.executables import elf
-from seawall.testing.images import Entry, Files, layer
+from seawall.testing.images import Entry, Files, source
 
 STATUS = "var/lib/dpkg/status"
 SITE = "usr/lib/python3/dist-packages"
@@ -48,17 +48,6 @@ def status(**versions: str) -> bytes:
 
 def metadata(name: str, version: str, rest: str = "") -> bytes:
     return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n{rest}".encode()
-
-
-def source(files: Files, created_by: str = "") -> LayerSource:
-    made = layer(files)
-    return LayerSource(
-        digest=made.digest,
-        media_type=made.media_type,
-        size=len(made.content),
-        open=lambda: io.BytesIO(made.content),
-        created_by=created_by,
-    )
 
 
 def take(*layers: Files, config: bytes | None = None) -> Inventory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Mapping
@@ -11,12 +10,11 @@ import pytest
 
 from seawall.scan import inventory, load_path, scripts
 from seawall.scan.files.model import Executable, Format
-from seawall.scan.image_source import LayerSource
 from seawall.scan.load_path import Image, LoadPath, Start
 from seawall.scan.model import Component, Reach
 from seawall.scan.scripts import Script
 from seawall.testing.executables import elf
-from seawall.testing.images import Entry, Files, layer
+from seawall.testing.images import Entry, Files, source
 
 LIB = "usr/lib/x86_64-linux-gnu"
 LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -222,16 +220,6 @@ def test_an_image_that_takes_too_long_is_unknown() -> None:
 
 
 # -- packages
-
-
-def source(files: Files) -> LayerSource:
-    made = layer(files)
-    return LayerSource(
-        digest=made.digest,
-        media_type=made.media_type,
-        size=len(made.content),
-        open=lambda: io.BytesIO(made.content),
-    )
 
 
 def status(*names: str) -> Files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,14 +16,13 @@ from seawall.scan.fingerprints.pack import LearnedFile, LearnedPackage, Pack
 from seawall.scan.fingerprints.recognising import OfShelf
 from seawall.scan.fingerprints.recognition import Library
 from seawall.scan.fingerprints.shelf import Shelf
-from seawall.scan.image_source import LayerSource
 from seawall.scan.inventory_facts import LayerFacts
 from seawall.scan.inventory_layer import facts_of
 from seawall.scan.inventory_programs import Recognition
 from seawall.scan.model import Inventory, NoticeKind, PackageType, Role
 from seawall.scan.readers import Found
 from seawall.testing import executables
-from seawall.testing.images import Files, layer
+from seawall.testing.images import Files, source
 
 ALPINE = b"ID=alpine\nVERSION_ID=3.20.1\n"
 
@@ -48,14 +46,6 @@ def learned(content: bytes, name: str = "store", **more: str) -> LearnedFile:
 
 STORE = program("store", "1.2.3", b"\x01" * 20)
 PACK = pack.build("test", [learned(STORE), learned(program("other", "1.0"), "other")])
-
-
-def source(files: Files) -> LayerSource:
-    made = layer(files)
-    return LayerSource(
-        digest=str(made.digest), media_type=made.media_type, size=len(made.content),
-        open=lambda: io.BytesIO(made.content),
-    )  # fmt: skip
 
 
 def taken(files: Files, *packs: Pack, read: object = facts_of) -> Inventory:
