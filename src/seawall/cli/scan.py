@@ -317,7 +317,7 @@ def _report(
         while time.monotonic() < deadline:
             with house.database.read() as connection:
                 is_waiting = queue.is_waiting(connection, kind=job.kind, key=job.key)
-            error = _error(house, job)
+            error = _last_error(house, job)
             report = house.reports.latest(scanned)
             if report is not None and (before is None or report.scanned_at > before.scanned_at):
                 return report
@@ -326,7 +326,7 @@ def _report(
             left = f"{deadline - time.monotonic():.0f} s left"
             bar.spin(f"{left}; the last try failed: {table.plain(error)}" if error else left)
             time.sleep(POLL_SECONDS)
-    error = _error(house, job)
+    error = _last_error(house, job)
     image = f"{repository}@{scanned.short}"
     raise UnavailableError(
         f"the scan of {image} failed: {error}" if error else f"no new report about {image} yet",
@@ -334,7 +334,7 @@ def _report(
     )
 
 
-def _error(house: House, job: NewJob) -> str | None:
+def _last_error(house: House, job: NewJob) -> str | None:
     """Return why the last try failed."""
     from seawall.jobs import queue
 

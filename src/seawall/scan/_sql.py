@@ -213,9 +213,8 @@ contents = sa.Table(
         index=True,
     ),
     sa.Column("components", sa.Integer, nullable=False),  # that the verdict is about; 0: owned
-    sa.Column(
-        "reach", sa.SmallInteger, nullable=False, server_default="1"
-    ),  # `Reach.rank`, the best
+    # The best `Reach.rank` of the components.
+    sa.Column("reach", sa.SmallInteger, nullable=False, server_default="1"),
     sqlite_with_rowid=False,
 )
 """Which images hold a package."""

@@ -180,7 +180,7 @@ def combine(
             components.append(msgspec.structs.replace(placed, purl=purls.of(placed, release)))
         else:
             unexplained.append(place.of(item))
-    components = view.load_path(image.start, is_late=is_late)(components)
+    components = view.with_ways(components, image.start, is_late=is_late)
     return Inventory(
         components=duplicates.without(sorted(components, key=_order)),
         unexplained=tuple(sorted(unexplained, key=lambda file: file.path)),

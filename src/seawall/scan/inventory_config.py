@@ -16,7 +16,7 @@ from seawall.scan.model import Notice, NoticeKind
 MAX_CREATED_BY: Final = 1000
 """Characters kept of one instruction."""
 
-MAX_WORDS: Final = 1_000
+MAX_TEXTS: Final = 1_000
 """Of a command, and variables of the environment."""
 
 MAX_FOLDERS: Final = 100
@@ -74,10 +74,10 @@ def _start(config: Json) -> Start | None:
     """Return what an engine would start, by the fields of the image-spec's config.md."""
     if not isinstance(config, dict):
         return None
-    words = [*_words(config.get("Entrypoint")), *_words(config.get("Cmd"))]
+    words = [*_command(config.get("Entrypoint")), *_command(config.get("Cmd"))]
     if not words:
         return None
-    environment = dict(word.partition("=")[::2] for word in _words(config.get("Env")))
+    environment = dict(word.partition("=")[::2] for word in _texts(config.get("Env")))
     folders = [folder.strip("/") for folder in environment.get("PATH", "").split(":") if folder]
     directory = config.get("WorkingDir")
     return Start(
@@ -88,12 +88,14 @@ def _start(config: Json) -> Start | None:
     )
 
 
-def _words(value: Json) -> list[str]:
+def _command(value: Json) -> list[str]:
     """Return the words of a command; one text is a command of the shell."""
-    if isinstance(value, str):
-        return ["/bin/sh", "-c", value]
-    words = value if isinstance(value, list) else []
-    return [word for word in words if isinstance(word, str)][:MAX_WORDS]
+    return ["/bin/sh", "-c", value] if isinstance(value, str) else _texts(value)
+
+
+def _texts(value: Json) -> list[str]:
+    texts = value if isinstance(value, list) else []
+    return [text for text in texts if isinstance(text, str)][:MAX_TEXTS]
 
 
 def _text(document: dict[str, Json], key: str) -> str:

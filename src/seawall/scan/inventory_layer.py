@@ -281,7 +281,7 @@ class _Reader:
         script, found = inventory_reading.text_of(entry, path)
         if script is not None and self._scripts < MAX_SCRIPTS:
             self._scripts += 1
-            self._add(path, script)
+            self._add(resolve_parent(path, self._links) or path, script)
         if found is not None and len(self._secrets) < MAX_SECRET_FILES:
             self._index(path)
             self._keep(3 * _COST * len(found.found))

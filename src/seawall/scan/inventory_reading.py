@@ -148,8 +148,8 @@ def text_of(entry: Entry, path: str) -> tuple[Script | None, Secrets | None]:
     is_started, is_candidate = is_script(entry, path), secrets.is_candidate(path, entry.size)
     if is_candidate or (is_started and entry.size <= scripts.MAX_BYTES):
         content = entry.read(secrets.MAX_FILE_BYTES)
-    else:
-        content = entry.peek(scripts.LINE_MAX_BYTES) if is_started else b""
+    else:  # a cut script would name a cut command
+        content = entry.peek(scripts.LINE_MAX_BYTES).partition(b"\n")[0] if is_started else b""
     found = secrets.find(content, f"/{path}") if is_candidate else ()
     return (
         scripts.read(content) if is_started else None,

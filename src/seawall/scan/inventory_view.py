@@ -140,10 +140,10 @@ class View:
                 if owner is not None:
                     yield fact.executable, owner
 
-    def load_path(
-        self, start: Start | None, *, is_late: Callable[[], bool]
-    ) -> Callable[[Iterable[Component]], list[Component]]:
-        """Return what says of components how they are reached from the entry point."""
+    def with_ways(
+        self, components: Iterable[Component], start: Start | None, *, is_late: Callable[[], bool]
+    ) -> list[Component]:
+        """Return the components, each with how it is reached from the entry point."""
         facts = {p: f for p, f in self._files.items() if isinstance(f, Program | Script)}
         owners = self._owners()
         owned = {
@@ -159,7 +159,7 @@ class View:
             archives={p for p, fact in self._files.items() if isinstance(fact, Packages)},
         )
         found = load_path.follow(start, image, is_late=is_late)
-        return reached.Packages(found, owned, facts).with_ways
+        return reached.Packages(found, owned, facts).with_ways(components)
 
     def _installed(self) -> Callable[[File], bool]:
         """Return a test whether a language package brought a file."""

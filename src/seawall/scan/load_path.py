@@ -30,6 +30,9 @@ from seawall.scan.scripts import Script
 MAX_STEPS: Final = 500_000
 """Names looked up for one image; real ones need a few thousand."""
 
+LEVELS_MAX: Final = 16
+"""Folders above a file that are looked at for what it belongs to."""
+
 CHAIN_MAX: Final = 6
 """Files told of the way to one."""
 
@@ -124,13 +127,13 @@ def follow(start: Start | None, image: Image, *, is_late: Callable[[], bool]) ->
     """
     if start is None or not start.words or is_interactive(start.words):
         return NOWHERE
-    walk = _Walk(start, image, is_late)
     try:
+        walk = _Walk(start, image, is_late)
         walk.begin()
         walk.load()
     except _TooMuchError:
         return NOWHERE
-    return LoadPath(walk.steps, walk.names, start) if walk.is_begun else NOWHERE
+    return LoadPath(walk.steps, walk.names, start)
 
 
 def is_interactive(words: Sequence[str]) -> bool:
@@ -149,13 +152,12 @@ class _Walk:
     def __init__(self, start: Start, image: Image, is_late: Callable[[], bool]) -> None:
         self.steps: dict[str, Step] = {}
         self.names: dict[str, set[str]] = {}
-        self.is_begun = False
         self._start = start
         self._image = image
         self._is_late = is_late
         self._left = MAX_STEPS
         self._waiting: deque[str] = deque()  # the nearest first: the shortest way is told
-        self._libraries = _by_name(image)
+        self._libraries = _by_name(image, self._count)
         self._plugins = Plugins(image, self._count)
 
     def begin(self) -> None:
@@ -163,7 +165,6 @@ class _Walk:
         first, *others = self._start.words
         if not self._command(first, Reach.STARTED, ""):
             return
-        self.is_begun = True
         entry = next(iter(self.steps))
         words: list[str] = []
         for number, word in enumerate(others):
@@ -288,7 +289,7 @@ class Plugins:
         for path in self._libraries:
             if owner := image.owners.get(path):
                 self._of_package.setdefault(owner, []).append(path)
-            for part in {part.rstrip(_VERSION) for part in parent(path).split("/")}:
+            for part in {part.rstrip(_VERSION) for part in parent(path).split("/")[-LEVELS_MAX:]}:
                 self._in_folder.setdefault(part, []).append(path)
             if path.endswith(".node"):
                 self._in_folder.setdefault("node", []).append(path)
@@ -326,7 +327,7 @@ def home_of(path: str) -> str:
     return home if folder.endswith("/bin") and home not in _SHARED else ""
 
 
-def _by_name(image: Image) -> dict[str, list[tuple[str, str]]]:
+def _by_name(image: Image, count: Callable[[], None]) -> dict[str, list[tuple[str, str]]]:
     """Return the libraries by the last part of their names: (folder, path of the file)."""
     found: dict[str, list[tuple[str, str]]] = {}
     for path in image.programs:
@@ -335,6 +336,7 @@ def _by_name(image: Image) -> dict[str, list[tuple[str, str]]]:
     for path in image.links:
         folder, _, name = path.rpartition("/")
         if ".so" in name:
+            count()
             real = resolve(path, image.links)
             place = resolve(folder, image.links)
             if real in image.programs and place is not None and real is not None:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from seawall.scan import runtimes
-from seawall.scan.load_path import LoadPath, Start
+from seawall.scan.load_path import LEVELS_MAX, LoadPath, Start
 from seawall.scan.model import Component, PackageType, Reach, Role
 
 
@@ -28,9 +28,6 @@ class Way(NamedTuple):
     reach: Reach
     chain: tuple[str, ...] = ()
 
-
-LEVELS_MAX: Final = 16
-"""Folders between a program and the file that tells what it belongs to."""
 
 _SITE: Final = re.compile(r"(?:(.*)/)?lib(?:64)?/(?:python|pypy)[\d.]*/(?:site|dist)-packages/.*")
 """The folder of an interpreter's packages; the group is where that interpreter is installed."""

@@ -385,6 +385,23 @@ def test_a_script_without_the_bit_is_kept_for_its_ending_and_others_are_not() ->
     assert found["nginx"] is Reach.PRESENT
 
 
+def test_of_a_script_that_is_too_long_no_cut_command_is_followed() -> None:
+    text = f"#!/bin/sh\nexec perl\n{'#' * scripts.MAX_BYTES}\n"
+    files: Files = {"usr/bin/start": script(text), "bin/sh": elf({".text": bytes(64)}), **SYSTEM}
+    found = taken(files, "start")
+    assert found["perl"].reach is Reach.PRESENT
+
+
+def test_a_script_behind_a_link_of_its_own_layer_lies_where_that_leads() -> None:
+    files: Files = {
+        "sbin": link("usr/sbin"),
+        "sbin/start": script("#!/bin/sh\nexec perl\n"),
+        "bin/sh": elf({".text": bytes(64)}),
+        **SYSTEM,
+    }
+    assert reaches(files, "/usr/sbin/start")["perl"] is Reach.STARTED
+
+
 def test_the_shell_form_of_a_command_is_followed() -> None:
     files: Files = {"bin/sh": elf({".text": bytes(64)}), **SYSTEM}
     found = inventory.take([source(files)], config(Cmd="exec nginx"))
