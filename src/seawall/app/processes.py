@@ -116,6 +116,7 @@ def worker(house: rooms.House, clockwork: Clockwork, *, owner: str) -> Worker:
         rules=dispatch.joined(
             scanning.RULES, rejudging.RULES, transparency.RULES, forgetting.RULES
         ),
+        patient=scanning.PATIENT,
     )
 
 

@@ -64,6 +64,10 @@ JUDGE: Final = "judge"
 REMATCH: Final = "rematch"
 REMATCH_ONE: Final = "rematch-one"
 RECOGNISE: Final = "recognise"
+RESCAN: Final = "rescan"
+
+PATIENT: Final = frozenset({REMATCH_ONE, RESCAN})
+"""Kinds that come for the whole fleet at once: they give way to what somebody waits for."""
 
 
 class ImageJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,6 +182,7 @@ class Scanning:
             REMATCH: self.rematch_job,
             REMATCH_ONE: self.rematch_one_job,
             RECOGNISE: self.recognise_job,
+            RESCAN: self.scan_job,
         }
 
     def scan_job(self, job: Job) -> None:
@@ -256,7 +261,7 @@ class Scanning:
 
     def recognise_job(self, job: Job) -> None:
         """Scan all images again, most of them without opening a layer: their facts are kept."""
-        self._queue(SCAN, sorted(self.reports.images_with(None)))
+        self._queue(RESCAN, sorted(self.reports.images_with(None)))
 
     def _queue_rematches(self, images: Sequence[Digest]) -> None:
         self._queue(REMATCH_ONE, images)

@@ -2,15 +2,20 @@
 
 One job at a time per worker; the lease is renewed by a thread beside it. An error of a job is
 kept with the job and tried again; it never ends the loop.
+
+Work on the whole fleet comes by the thousand and nobody looks at it, so its kinds give way: what
+somebody waits for goes first. But every fourth job is the one that has waited longest, whatever
+its kind, so that the fleet has its share even of a worker that never rests.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from seawall.core.clock import Clock
@@ -21,6 +26,7 @@ from seawall.store import Database
 CURSOR: Final = "workers"  # how far the workers, together, have read the log
 IDLE_SECONDS: Final = 0.2
 RENEW_SECONDS: Final = 15.0
+OLDEST_EVERY: Final = 4
 
 Task: TypeAlias = Callable[[queue.Job], None]
 
@@ -36,6 +42,9 @@ class Worker:
     owner: str
     tasks: Mapping[str, Task]
     rules: Mapping[str, dispatch.Rule]
+    patient: frozenset[str] = frozenset()
+    """The kinds of jobs that give way to all others."""
+    _turns: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a job that runs then is finished first."""
@@ -62,12 +71,18 @@ class Worker:
         return True
 
     def _claim(self) -> queue.Job | None:
-        kinds = tuple(self.tasks)
+        kinds, now = tuple(self.tasks), self.clock.now()
         with self.database.read() as connection:
-            if not queue.is_any_due(connection, kinds=kinds, now=self.clock.now()):
+            if not queue.is_any_due(connection, kinds=kinds, now=now):
                 return None
+        prompt = tuple(kind for kind in kinds if kind not in self.patient)
+        is_turn_of_oldest = next(self._turns) % OLDEST_EVERY == 0
         with self.database.write() as connection:
-            return queue.claim(connection, kinds=kinds, owner=self.owner, now=self.clock.now())
+            for choice in (kinds,) if is_turn_of_oldest else (prompt, kinds):
+                job = queue.claim(connection, kinds=choice, owner=self.owner, now=now)
+                if job is not None:
+                    return job
+        return None
 
     def _do(self, job: queue.Job) -> None:
         try:

@@ -159,6 +159,44 @@ def test_a_failing_job_does_not_end_the_worker(database, clock):
     assert _counts(database) == queue.Counts(queued=1, running=0, failed=0)
 
 
+def _done_in_order(database, clock, jobs):
+    """Queue jobs a second apart, given as kind and key, and return the keys in the order done."""
+    for kind, key in jobs:
+        _enqueue(database, clock, queue.NewJob(kind=kind, key=key))
+        clock.advance(dt.timedelta(seconds=1))
+    done = []
+    kinds = ("scan", "renewal")
+    worker = Worker(
+        database=database,
+        clock=clock,
+        owner="w1",
+        tasks=dict.fromkeys(kinds, lambda job: done.append(job.key)),
+        rules={},
+        patient=frozenset({"renewal"}),
+    )
+    while worker.step():
+        pass
+    return done
+
+
+def test_work_on_the_whole_fleet_gives_way_to_what_somebody_waits_for(database, clock):
+    fleet = [("renewal", f"old {number}") for number in range(3)]
+    done = _done_in_order(database, clock, [*fleet, ("scan", "push")])
+    assert done == ["push", "old 0", "old 1", "old 2"]
+
+
+def test_every_fourth_job_is_the_oldest_so_that_the_fleet_has_its_share(database, clock):
+    fleet = [("renewal", f"old {number}") for number in range(3)]
+    pushes = [("scan", f"push {number}") for number in range(7)]
+    done = _done_in_order(database, clock, [*fleet, *pushes])
+    assert [place for place, key in enumerate(done) if key.startswith("old")] == [3, 7, 9]
+
+
+def test_the_turn_of_the_oldest_is_no_detour_for_what_is_older_than_the_fleet(database, clock):
+    jobs = [("scan", f"push {number}") for number in range(5)] + [("renewal", "old")]
+    assert _done_in_order(database, clock, jobs)[-1] == "old"
+
+
 def test_a_stopped_worker_stops(database, clock):
     stop = threading.Event()
     stop.set()
