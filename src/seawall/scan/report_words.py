@@ -68,13 +68,13 @@ def reached(finding: Finding) -> str:
     return f"{told}: {' → '.join(way)}" if way else told
 
 
-def reaches(findings: Iterable[Finding]) -> str:
-    """Count how findings are reached: `3 run at start, 9 not on the load path`."""
+def reaches(findings: Iterable[Finding]) -> list[tuple[Reach, str]]:
+    """Count how findings are reached, `3 run at start` first; empty when it is not known of any."""
     counts = collections.Counter(one.reach for one in findings)
     if not counts.total() - counts[Reach.UNKNOWN]:
-        return ""
+        return []
     by_rank = sorted(counts, key=lambda reach: -reach.rank)
-    return ", ".join(f"{counts[one]} {_REACHES_OF_MANY[one]}" for one in by_rank)
+    return [(one, f"{counts[one]} {_REACHES_OF_MANY[one]}") for one in by_rank]
 
 
 def rated_by(finding: Finding) -> str:

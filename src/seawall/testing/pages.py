@@ -6,6 +6,7 @@ tried without a database. `EmptyPages` is the first minute of a new installation
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ from seawall.identity.errors import InvalidCredentialsError, TooManyAttemptsErro
 from seawall.identity.model import User
 from seawall.identity.sessions import ABSOLUTE_LIFE, Session
 from seawall.ingress.sessions import COOKIE
+from seawall.scan import report_words
+from seawall.scan.model import Reach
 from seawall.testing.page_samples import (
     EVENTS,
     FINDINGS,
@@ -95,10 +98,12 @@ class SamplePages:
         scan = views.Scan(
             scanned_at=ago(minutes=33),
             advisories_from=ago(minutes=42),
-            findings=_findings(self.findings, query),
+            findings=_findings(
+                [one for one in self.findings if query.reach in (None, _reach(one))], query
+            ),
             packages=_packages(self.packages, query.packages),
             support=SUPPORT,
-            reached="7 run at start, 12 can be loaded, 23 not on the load path",
+            reached=_reached(self.findings),
             answered="1 answered for: 1 not affected",
             notes=("1 file could not be read: /app/data/huge.bin is larger than the limit",),
         )
@@ -241,6 +246,18 @@ def _findings(findings: Sequence[views.Finding], query: views.ImageQuery) -> vie
     rows, page, pages = page_of(by[chosen], query.findings_page, limits.FINDINGS_PER_PAGE)
     group = views.FindingGroup(severity=chosen, total=len(by[chosen]), rows=rows)
     return views.FindingList(counts=counts, groups=(group,), page=page, pages=pages)
+
+
+def _reach(finding: views.Finding) -> Reach:
+    words = finding.rank.reached.partition(":")[0]
+    return next(reach for reach, text in report_words.REACHES.items() if text == words)
+
+
+def _reached(findings: Sequence[views.Finding]) -> tuple[scan_views.Reached, ...]:
+    return tuple(
+        scan_views.Reached(reach=reach, text=f"{count} {report_words.REACHES[reach]}")
+        for reach, count in collections.Counter(map(_reach, findings)).items()
+    )
 
 
 def _packages(packages: Sequence[views.Package], query: views.ListQuery) -> views.PackageList:

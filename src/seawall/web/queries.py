@@ -6,19 +6,23 @@ that cannot name what they should. Parameters that no page knows are ignored.
 
 from __future__ import annotations
 
+import enum
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from seawall.core.errors import InvalidInputError
 from seawall.oci.names import RepositoryName
 from seawall.scan import whereabouts
+from seawall.scan.model import Reach
 from seawall.web import limits, scan_views, views
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+_Word = TypeVar("_Word", bound=enum.StrEnum)
 
 
 class Parameters(Protocol):
@@ -33,10 +37,11 @@ def parse_list(query: Parameters) -> views.ListQuery:
 
 
 def parse_image(query: Parameters) -> views.ImageQuery:
-    """Read `q`, `page`, `severity`, `layer` and `findings`."""
+    """Read `q`, `page`, `severity`, `reach`, `layer` and `findings`."""
     return views.ImageQuery(
         packages=parse_list(query),
-        severity=_severity(_text(query, "severity")),
+        severity=_one_of(views.Severity, query, "severity"),
+        reach=_one_of(Reach, query, "reach"),
         layer=_number(query, "layer", limits.LAYERS_MAX),
         findings_page=_number(query, "findings", limits.PAGE_MAX) or 1,
     )
@@ -115,12 +120,14 @@ def _number(query: Parameters, name: str, most: int) -> int | None:
     return int(text)
 
 
-def _severity(text: str) -> views.Severity | None:
+def _one_of(words: type[_Word], query: Parameters, name: str) -> _Word | None:
+    text = _text(query, name)
     if not text:
         return None
     try:
-        return views.Severity(text)
+        return words(text)
     except ValueError as error:
+        known = ", ".join(filter(None, words))
         raise InvalidInputError(
-            "severity: not one of " + ", ".join(views.Severity), remedy="choose one of them"
+            f"{name}: not one of {known}", remedy="choose one of them"
         ) from error

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
+from seawall.scan.model import Reach
 from seawall.web.severities import Counts, Severity
 
 
@@ -21,6 +22,14 @@ class Rank:
 
 
 UNRANKED: Final = Rank()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """How many findings are reached in one way: "3 run at start"."""
+
+    reach: Reach
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

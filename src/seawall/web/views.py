@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from seawall.core.actor import Actor
 from seawall.core.reason import Reason
+from seawall.scan.model import Reach
 from seawall.web import scan_views, severities
 
 Severity = severities.Severity
@@ -248,7 +249,7 @@ class Scan:
     packages: PackageList
     notes: tuple[str, ...] = ()
     support: tuple[scan_views.Support, ...] = ()
-    reached: str = ""  # how many findings run at start; empty when that is not known
+    reached: tuple[scan_views.Reached, ...] = ()  # empty when that is not known
     answered: str = ""  # how many findings are answered for, and how; empty for none
 
 
@@ -340,10 +341,11 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageQuery:
-    """What is asked of an image's page: packages by name, findings of one severity."""
+    """What is asked of an image's page: packages by name, findings of one severity or reach."""
 
     packages: ListQuery = field(default_factory=ListQuery)
     severity: Severity | None = None
+    reach: Reach | None = None
     layer: int | None = None  # counted from 1: only what it brought
     findings_page: int = 1
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from seawall.testing.page_samples import IMAGE_PAGE, SHOP, ago, digest_of
+from seawall.testing.page_samples import EXPLOITED, FINDINGS, IMAGE_PAGE, SHOP, ago, digest_of
 from seawall.testing.pages import EmptyPages
 from seawall.web import rendering, views
 
@@ -83,6 +83,23 @@ async def test_image_page_shows_only_the_chosen_severity(ada) -> None:
 
     assert "CVE-2026-30022" in text
     assert "CVE-2025-9230" not in text
+
+
+async def test_image_page_shows_only_what_is_reached_in_the_chosen_way(ada) -> None:
+    whole = await (await ada.get(IMAGE)).text()
+    assert "?reach=started#findings" in whole
+    page = await (await ada.get(f"{IMAGE}?reach=started&severity=critical")).text()
+    text = page.split('id="findings"')[1].split("</section>")[0]
+    assert "CVE-2025-9230" in text
+    assert "CVE-2024-28219" not in text
+    assert '?severity=critical&amp;reach=present#findings"' in text
+    assert '?severity=critical#findings">Show all' in text
+
+
+async def test_image_page_says_when_nothing_is_reached_in_the_chosen_way(ada) -> None:
+    ada.pages.findings = tuple(one for one in FINDINGS if one.rank is not EXPLOITED)
+    page = await (await ada.get(f"{IMAGE}?reach=started")).text()
+    assert "No known hole is reached in this way." in page
 
 
 async def test_image_page_filters_packages_and_keeps_the_filter_in_links(ada) -> None:

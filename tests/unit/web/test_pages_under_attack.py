@@ -275,6 +275,7 @@ async def test_refuses_odd_query_strings_with_400(ada, query) -> None:
     "query",
     [
         "severity=worst",
+        "reach=everything",
         "findings=0",
         "kind=%3Cb%3E",
         "repository=UPPER",
@@ -285,7 +286,11 @@ async def test_refuses_odd_query_strings_with_400(ada, query) -> None:
     ],
 )
 async def test_refuses_odd_filters_with_400(ada, query) -> None:
-    path = "/images/shop/checkout/-/2.4" if query[:2] in {"se", "fi"} else "/audit"
+    path = (
+        "/images/shop/checkout/-/2.4"
+        if query.partition("=")[0] in {"severity", "reach", "findings"}
+        else "/audit"
+    )
 
     assert (await ada.get(f"{path}?{query}")).status == 400
 
@@ -302,7 +307,7 @@ async def test_a_page_beyond_the_last_shows_the_last(ada) -> None:
     assert "Page 6 of 6" in await answer.text()
 
 
-@given(st.dictionaries(st.sampled_from(["q", "page", "severity", "findings"]), st.text()))
+@given(st.dictionaries(st.sampled_from(["q", "page", "severity", "reach", "findings"]), st.text()))
 def test_a_query_is_parsed_or_refused(fields) -> None:
     try:
         query = queries.parse_image(MultiDict(fields))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from seawall.scan.model import Reach
 from seawall.scan.report_model import Report
 from seawall.testing import reports as samples
 from seawall.testing.page_samples import NOW
@@ -160,6 +161,25 @@ def test_findings_of_one_layer_are_those_that_it_brought() -> None:
     assert 7 == findings_of(None, report).counts.total
     assert {1: 3, 2: 4, 3: 0} == {n: findings_of(n, report).counts.total for n in (1, 2, 3)}
     assert 2 == findings_of(2, report).layer
+
+
+def test_findings_reached_in_one_way_are_counted_beside_those_reached_in_others() -> None:
+    full = samples.full()
+    started, *rest = full.findings
+    report = msgspec.structs.replace(
+        full,
+        findings=(
+            msgspec.structs.replace(started, reach=Reach.STARTED),
+            *(msgspec.structs.replace(one, reach=Reach.PRESENT) for one in rest),
+        ),
+    )
+    seen = reports.scan(report, views.ImageQuery(reach=Reach.STARTED), has_layers=True)
+    assert [started.id] == [one.id for group in seen.findings.groups for one in group.rows]
+    assert 1 == seen.findings.counts.total
+    assert [
+        scan_views.Reached(reach=Reach.STARTED, text="1 run at start"),
+        scan_views.Reached(reach=Reach.PRESENT, text=f"{len(rest)} not on the load path"),
+    ] == list(seen.reached)
 
 
 def test_layers_count_from_one_and_the_config_is_none() -> None:

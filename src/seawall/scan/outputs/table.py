@@ -59,8 +59,8 @@ def lines(report: Report) -> Iterator[str]:
     yield from _unexplained(report.inventory.unexplained)
     yield from _answered(report.suppressed)
     yield from _wrapped(counts(report))
-    if told := report_words.reaches(report.findings):
-        yield told
+    if reached := report_words.reaches(report.findings):
+        yield ", ".join(text for _, text in reached)
     yield from _shares(report)
     yield from _doubts(report)
 

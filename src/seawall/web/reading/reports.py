@@ -26,11 +26,12 @@ OSV: Final = "https://osv.dev/vulnerability/"
 
 def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.Scan:
     """Return the report; without layers on the page nothing points to them."""
-    chosen = [
+    of_layer = [
         one
         for one in report.findings
         if query.layer is None or (has_layers and one.layer_index + 1 == query.layer)
     ]
+    chosen = [one for one in of_layer if query.reach in (None, one.reach)]
     found = [_finding(one, has_layers=has_layers) for one in chosen]
     totals = counts(msgspec.structs.replace(report, findings=tuple(chosen)))
     return views.Scan(
@@ -40,7 +41,10 @@ def scan(report: Report, query: views.ImageQuery, *, has_layers: bool) -> views.
         packages=_packages(report, query.packages, has_layers=has_layers),
         notes=_notes(report),
         support=support(report),
-        reached=report_words.reaches(chosen),
+        reached=tuple(
+            scan_views.Reached(reach=reach, text=text)
+            for reach, text in report_words.reaches(of_layer)
+        ),
         answered=report_words.answers(report.suppressed),
     )
 
