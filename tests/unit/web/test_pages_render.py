@@ -102,6 +102,11 @@ async def test_image_page_says_when_nothing_is_reached_in_the_chosen_way(ada) ->
     assert "No known hole is reached in this way." in page
 
 
+async def test_image_page_says_when_two_filters_leave_nothing(ada) -> None:
+    page = await (await ada.get(f"{IMAGE}?reach=started&severity=low")).text()
+    assert "None of severity low among these." in page
+
+
 async def test_image_page_filters_packages_and_keeps_the_filter_in_links(ada) -> None:
     text = await (await ada.get(f"{IMAGE}?q=lib-sample&severity=low")).text()
 
