@@ -335,7 +335,7 @@ def work(
             target.name: args.minutes * 60 - had.get(target.name, Spent()).seconds
             for target in mine
         }
-        mine = [target for target in mine if left[target.name] > 1]
+        mine = [target for target in mine if left[target.name] > 0]
         if mine:
             target = max(mine, key=lambda one: left[one.name])
             seconds = min(args.slice, left[target.name])
